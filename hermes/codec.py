@@ -1,0 +1,238 @@
+"""Records to bytes and back: strict JSON, a checksum on each line, types validated.
+
+This is where ``dict[str, Any]`` stops: what comes from disk is a record of ``model`` or a
+``ValueError`` that names the field. NaN and infinity are refused both ways.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from hashlib import sha256
+from typing import Any, TypeVar, Union, cast
+
+Record = TypeVar("Record")
+_Converter = Callable[[Any], Any]
+
+_SUM_DIGITS = 16
+_SUM_BYTES = len(',"sum":""}') + _SUM_DIGITS
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in hexadecimal."""
+    return sha256(data).hexdigest()
+
+
+# JSON
+
+
+def _reject_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)
+_COMPACT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_PRETTY = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=2)
+
+
+def from_json(data: bytes | str) -> Any:
+    """Parse strict JSON. Raises ValueError (also for what is not UTF-8)."""
+    text = data.decode("utf-8") if isinstance(data, bytes) else data
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def to_json(value: object, *, pretty: bool = False) -> bytes:
+    """Write strict JSON, ending in a newline. Raises ValueError for NaN and infinity."""
+    encoder = _PRETTY if pretty else _COMPACT
+    return encoder.encode(plain(value)).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def plain(value: object) -> Any:
+    """Turn records, enums, tuples and mappings into what JSON knows."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if is_dataclass(value):
+        return {name: plain(getattr(value, name)) for name in _field_names(cast(Any, type(value)))}
+    raise ValueError(f"{type(value).__name__} has no JSON form")
+
+
+@cache
+def _field_names(record_type: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(record_type))
+
+
+# Records
+
+
+def decode(record_type: type[Record], raw: object) -> Record:
+    """Build a record from parsed JSON; unknown keys are left out.
+
+    Raises ValueError that names the field when one is missing or has another type.
+    """
+    if not isinstance(raw, dict):
+        raise ValueError(f"expected an object, found {type(raw).__name__}")
+    values = {}
+    for name, converter, required in _plan(cast(Any, record_type)):
+        if name in raw:
+            try:
+                values[name] = converter(raw[name])
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{name}: {error}") from None
+        elif required:
+            raise ValueError(f"{name} is missing")
+    return record_type(**values)
+
+
+def read_record(record_type: type[Record], data: bytes) -> Record:
+    """Parse and build a record in one. Raises ValueError."""
+    return decode(record_type, from_json(data))
+
+
+@cache
+def _plan(record_type: type) -> tuple[tuple[str, _Converter, bool], ...]:
+    hints = typing.get_type_hints(record_type)
+    missing = _missing_marker()
+    return tuple(
+        (
+            item.name,
+            _converter(hints[item.name]),
+            item.default is missing and item.default_factory is missing,
+        )
+        for item in fields(record_type)
+    )
+
+
+def _missing_marker() -> object:
+    from dataclasses import MISSING
+
+    return MISSING
+
+
+@cache
+def _converter(hint: Any) -> _Converter:
+    origin = typing.get_origin(hint)
+    if hint in (Any, object) or isinstance(hint, typing.ForwardRef):
+        return lambda raw: raw
+    if origin in (Union, types.UnionType):
+        return _union(typing.get_args(hint))
+    if origin is tuple:
+        return _sequence(_converter(typing.get_args(hint)[0]), tuple)
+    if origin is list:
+        return _sequence(_converter(typing.get_args(hint)[0]), list)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping(_converter(typing.get_args(hint)[1]))
+    if origin is dict:
+        return _mapping(_converter(typing.get_args(hint)[1]))
+    if is_dataclass(hint):
+        return lambda raw: decode(cast(type, hint), raw)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    return _scalar(hint)
+
+
+def _scalar(kind: type) -> _Converter:
+    def convert(raw: Any) -> Any:
+        if kind is float and type(raw) is int:
+            return float(raw)
+        if type(raw) is not kind:
+            raise TypeError(f"expected {kind.__name__}, found {type(raw).__name__}")
+        return raw
+
+    return convert
+
+
+def _union(members: tuple[Any, ...]) -> _Converter:
+    """Accept any scalar member as it is; convert to the single structured one otherwise."""
+    scalars = {item for item in members if item in (bool, int, float, str, type(None))}
+    if list in {typing.get_origin(item) for item in members}:
+        return lambda raw: raw  # the Json type: whatever the parser gave
+    others = [_converter(item) for item in members if item not in scalars]
+    widen = float in scalars and int not in scalars
+
+    def convert(raw: Any) -> Any:
+        if type(raw) in scalars:
+            return raw
+        if widen and type(raw) is int:
+            return float(raw)
+        if len(others) == 1:
+            return others[0](raw)
+        raise TypeError(f"unexpected {type(raw).__name__}")
+
+    return convert
+
+
+def _sequence(item: _Converter, build: Callable[[list[Any]], Any]) -> _Converter:
+    def convert(raw: Any) -> Any:
+        if type(raw) is not list:
+            raise TypeError(f"expected a list, found {type(raw).__name__}")
+        return build([item(entry) for entry in raw])
+
+    return convert
+
+
+def _mapping(item: _Converter) -> _Converter:
+    def convert(raw: Any) -> Any:
+        if type(raw) is not dict:
+            raise TypeError(f"expected an object, found {type(raw).__name__}")
+        return {key: item(entry) for key, entry in raw.items()}
+
+    return convert
+
+
+# Lines
+
+
+def to_line(record: object) -> bytes:
+    """Write a record as one line that ends in its own checksum, ``"sum"``, and a newline."""
+    body = _COMPACT.encode(plain(record)).encode("utf-8", "surrogateescape")
+    checksum = sha256(body).hexdigest()[:_SUM_DIGITS]
+    return b'%s,"sum":"%s"}\n' % (body[:-1], checksum.encode())
+
+
+def from_line(record_type: type[Record], line: bytes) -> Record | None:
+    """Read a line of ``to_line``; None when its checksum or its content is not right."""
+    raw = parse_line(line)
+    if raw is None:
+        return None
+    try:
+        return decode(record_type, raw)
+    except ValueError:
+        return None
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """Read a line of ``to_line`` without its record type; None when it is not whole."""
+    line = line.rstrip(b"\n")
+    body = line[:-_SUM_BYTES] + b"}"
+    stated = line[-_SUM_DIGITS - 2 : -2]
+    if sha256(body).hexdigest()[:_SUM_DIGITS].encode() != stated:
+        return None
+    try:
+        raw = from_json(line)
+    except ValueError:
+        return None
+    return raw if isinstance(raw, dict) else None

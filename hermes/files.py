@@ -1,0 +1,431 @@
+"""The only code that writes to the data root: create_once, append, claim, publish and replace.
+
+Limits first.
+Renames, links and locks are as good as the file system: local disks and NFSv4 are meant.
+A write is durable only where the caller asks for it, and a rename without replacing is safe
+only under a lock that every writer of that place takes.
+
+Every call to the operating system that changes something goes through ``Operations``.
+The crash tests put their own in its place, count the calls, and kill the process at each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_SYNC_THREADS = 8
+_TAIL_BYTES = 64 * 1024
+_POLL_SECONDS = 0.002
+_counter = itertools.count()
+
+
+class Operations:
+    """The operating system's calls that change files; a seam for the crash tests."""
+
+    _pool: ThreadPoolExecutor | None = None
+    _pool_owner = 0
+
+    def open(self, path: str, flags: int, mode: int) -> int:
+        """Open ``path``, perhaps creating it."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def write(self, fd: int, data: bytes) -> None:
+        """Write all of ``data``."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    def fsync(self, fd: int) -> None:
+        """Make the file's data and size durable, or a folder's names."""
+        os.fsync(fd)
+
+    def sync_all(self, fds: Sequence[int]) -> None:
+        """Make all of ``fds`` durable; side by side, for the disk then commits them together."""
+        if self._pool is None or self._pool_owner != os.getpid():
+            Operations._pool = ThreadPoolExecutor(_SYNC_THREADS, "hermes-sync")
+            Operations._pool_owner = os.getpid()
+        assert self._pool is not None
+        list(self._pool.map(os.fsync, fds))
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut the file to ``size`` bytes."""
+        os.ftruncate(fd, size)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename; a file at ``target`` is replaced."""
+        os.rename(source, target)
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; fails when ``target`` exists."""
+        os.link(source, target)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file's name."""
+        os.unlink(path)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """Create a folder."""
+        os.mkdir(path, mode)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        os.rmdir(path)
+
+    def chmod(self, path: str, mode: int) -> None:
+        """Change a file's permissions."""
+        os.chmod(path, mode)
+
+
+_ops = Operations()
+
+
+def use(operations: Operations) -> Operations:
+    """Put ``operations`` in the place of the present ones, which are returned."""
+    global _ops
+    previous, _ops = _ops, operations
+    return previous
+
+
+# Reading
+
+
+def read(path: Path | str) -> bytes | None:
+    """Return a file's content, or None when there is no such file."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
+    """Return the complete lines after ``offset`` and the offset behind the last of them.
+
+    Takes no lock. A line still being written (no newline yet) is left for the next reading.
+    """
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            data = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return [], 0
+    end = data.rfind(b"\n") + 1
+    return data[:end].splitlines(), offset + end
+
+
+def list_folder(path: Path | str) -> list[str]:
+    """Return the names in a folder, sorted; temporary files left out; [] when it is missing."""
+    try:
+        return sorted(name for name in os.listdir(path) if not is_temporary(name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def exists(path: Path | str) -> bool:
+    """Say whether something (a dangling link too) is called ``path``."""
+    return os.path.lexists(path)
+
+
+# Folders
+
+
+def make_folder(path: Path, *, durable: bool = False) -> None:
+    """Create ``path`` and its missing parents.
+
+    Writes: folders, mode 0700 before the umask; with ``durable`` also syncs each parent.
+    """
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            _ops.mkdir(str(folder), 0o700)
+        if durable:
+            sync_folder(folder.parent)
+
+
+def sync_folder(path: Path | str) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _ops.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_paths(paths: Iterable[Path | str]) -> None:
+    """Make the content of the files and the names in the folders among ``paths`` durable."""
+    fds: list[int] = []
+    try:
+        fds.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
+        _ops.sync_all(fds)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def remove_tree(path: Path | str) -> None:
+    """Remove a file, or a folder with all that is in it; fine when there is none.
+
+    Writes: only removals; links are removed, never followed.
+    """
+    name = os.fspath(path)
+    try:
+        mode = os.lstat(name).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        remove(name)
+        return
+    try:
+        entries = list(os.scandir(name))
+    except PermissionError:
+        _ops.chmod(name, 0o700)
+        entries = list(os.scandir(name))
+    if not os.access(name, os.W_OK | os.X_OK):
+        _ops.chmod(name, 0o700)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            remove(entry.path)
+    with contextlib.suppress(FileNotFoundError):
+        _ops.rmdir(name)
+
+
+def remove(path: Path | str) -> bool:
+    """Remove a file's name; False when it was gone already."""
+    try:
+        _ops.unlink(os.fspath(path))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+# Whole files
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether ``name`` is that of a file or folder still being made."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new temporary name in the folder of ``path``; it names this process."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
+
+
+def temporary_owner(name: str) -> int | None:
+    """Return the process id in a temporary name, or None when it has none."""
+    parts = name.rsplit(".", 3)
+    return int(parts[1]) if len(parts) == 4 and parts[1].isdigit() else None
+
+
+def write_new(path: Path | str, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    """Write a file that must not exist yet, in a folder nobody else looks at.
+
+    Writes: ``path``; raises FileExistsError when it is there.
+    """
+    fd = _ops.open(os.fspath(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        _ops.write(fd, data)
+        if durable:
+            _ops.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def create_once(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
+    """Publish a whole file durably unless one of that name exists; False when it does.
+
+    Writes: a temporary file beside ``path``, its sync, the link, the sync of the folder.
+    """
+    temporary = temporary_beside(path)
+    try:
+        write_new(temporary, data, mode=mode, durable=True)
+        try:
+            _ops.link(str(temporary), str(path))
+        except FileExistsError:
+            return False
+    finally:
+        remove(temporary)
+    sync_folder(path.parent)
+    return True
+
+
+def replace(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600) -> bool:
+    """Put ``data`` in the place of a file, whole; False when it held just that already.
+
+    Writes: a temporary file beside ``path``, then a rename over it; syncs both if ``durable``.
+    """
+    with contextlib.suppress(OSError):
+        if read(path) == data:
+            return False
+    temporary = temporary_beside(path)
+    try:
+        write_new(temporary, data, mode=mode, durable=durable)
+        try:
+            _ops.rename(str(temporary), str(path))
+        except IsADirectoryError:
+            _set_aside_folder(path)
+            _ops.rename(str(temporary), str(path))
+    except BaseException:
+        remove(temporary)
+        raise
+    if durable:
+        sync_folder(path.parent)
+    return True
+
+
+def _set_aside_folder(path: Path) -> None:
+    """Move a folder that stands where a file belongs out of the way; nothing is deleted."""
+    _ops.rename(str(path), f"{path}.set-aside-{os.getpid()}-{next(_counter)}")
+
+
+# Append-only files
+
+
+def append(
+    path: Path, make: Callable[[list[bytes]], bytes], *, durable: bool = False, mode: int = 0o600
+) -> bytes:
+    """Append the lines that ``make`` returns, and return them.
+
+    ``make`` is given the last complete lines of the file (at least one if there is any, oldest
+    first) and runs under the file's lock, so it must be quick; what it returns ends in a newline
+    (or is empty, then nothing is written).
+
+    Writes: ``path``, under its ``flock``: closes off a torn last line, appends all at once,
+    syncs if ``durable``, and cuts back to the old size when the disk refuses.
+    """
+    fd = _open_locked(path, mode)
+    try:
+        size = os.fstat(fd).st_size
+        tail, torn = _tail(fd, size)
+        data = make(tail)
+        if not data:
+            return data
+        try:
+            _ops.write(fd, b"\n" + data if torn else data)
+            if durable:
+                _ops.fsync(fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                _ops.truncate(fd, size)
+            raise
+    finally:
+        os.close(fd)
+    return data
+
+
+def rewrite_locked(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
+    """Replace an append-only file durably while no one can append to it.
+
+    Writes: as ``replace``; whoever waits to append notices the new file and opens that.
+    """
+    fd = _open_locked(path, mode)
+    try:
+        return replace(path, data, durable=True, mode=mode)
+    finally:
+        os.close(fd)
+
+
+def _open_locked(path: Path, mode: int) -> int:
+    """Open for appending under an exclusive lock, and make sure it is still the named file."""
+    name = str(path)
+    while True:
+        fd = _ops.open(name, os.O_CREAT | os.O_RDWR | os.O_APPEND, mode)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            opened = os.fstat(fd)
+            named = os.stat(name)
+            if (opened.st_ino, opened.st_dev) == (named.st_ino, named.st_dev):
+                return fd
+        except FileNotFoundError:
+            pass  # replaced and removed meanwhile: open what is there now
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _tail(fd: int, size: int) -> tuple[list[bytes], bool]:
+    """Return the last complete lines and whether an incomplete one follows them."""
+    length = _TAIL_BYTES
+    while True:
+        start = max(0, size - length)
+        data = os.pread(fd, size - start, start)
+        torn = bool(data) and not data.endswith(b"\n")
+        lines = data.split(b"\n")[:-1]
+        if start == 0:
+            return lines, torn
+        if len(lines) > 1:
+            return lines[1:], torn  # the first may have begun before what was read
+        length *= 4
+
+
+# Names
+
+
+def claim(source: Path, target: Path) -> bool:
+    """Rename with exactly one winner; False for everybody else.
+
+    Writes: one rename; ``target`` must be a name that only this claim would make.
+    """
+    try:
+        _ops.rename(str(source), str(target))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def publish_folder(source: Path, target: Path) -> bool:
+    """Give a finished folder its place; False when something stands there already.
+
+    Writes: one rename and the sync of both parents.
+    The caller holds the lock that every publisher of this place takes (a rename onto an empty
+    folder would otherwise succeed).
+    """
+    if os.path.lexists(target):
+        return False
+    _ops.rename(str(source), str(target))
+    sync_paths({source.parent, target.parent})
+    return True
+
+
+# Locks
+
+
+@contextlib.contextmanager
+def locked(path: Path | str, *, wait_seconds: float) -> Iterator[bool]:
+    """Hold the lock file ``path`` for the body, or yield False when it stayed taken.
+
+    The file is created once and never removed or renamed. It is opened anew each time, for a
+    descriptor shared with a forked child would share the lock too.
+    """
+    fd = _ops.open(os.fspath(path), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        yield _take(fd, wait_seconds)
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, wait_seconds: float) -> bool:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        else:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,326 @@
+"""The only code that knows file names: where everything stands in a data root.
+
+Pure: a ``Layout`` builds paths and takes names apart; it never looks at the disk.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+PROJECTIONS = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md")
+CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
+STAGES = ("ready", "running", "complete")
+
+EXPERIMENT_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
+RESERVED_IDS = frozenset(
+    {"lab", "all", "none", "null", "con", "prn", "aux", "nul"}
+    | {f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)}
+)
+_PACKAGE = re.compile(
+    r"(?P<id>(?P<experiment>.+)-(?P<iteration>\d{6,}))"
+    r"(?:,a(?P<attempt>\d+),(?P<worker>[A-Za-z0-9._-]+))?\Z"
+)
+
+
+class PackageName(NamedTuple):
+    """What the folder name of a package says."""
+
+    dispatch_id: str
+    experiment: str
+    iteration: int
+    attempt: int
+    worker: str
+
+
+def dispatch_id(experiment: str, iteration: int) -> str:
+    """Return the id of the package that carries ``iteration`` of ``experiment``."""
+    return f"{experiment}-{iteration:06d}"
+
+
+def parse_package(name: str) -> PackageName | None:
+    """Take a package's folder name apart; None when it is not one."""
+    match = _PACKAGE.match(name)
+    if match is None:
+        return None
+    return PackageName(
+        match["id"],
+        match["experiment"],
+        int(match["iteration"]),
+        int(match["attempt"] or 0),
+        match["worker"] or "",
+    )
+
+
+def run_id(moment: str, role: str) -> str:
+    """Return a run's id from its planning time (ISO 8601, UTC, microseconds) and its role."""
+    return f"RUN-{moment.replace('-', '').replace(':', '')}-{role}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path of one data root."""
+
+    root: Path
+
+    # the lab
+    @property
+    def readme(self) -> Path:
+        """How to read the folder."""
+        return self.root / "README-FIRST.md"
+
+    @property
+    def program(self) -> Path:
+        """The human's research direction."""
+        return self.root / "PROGRAM.md"
+
+    @property
+    def changelog(self) -> Path:
+        """The human's decisions, a line each."""
+        return self.root / "CHANGELOG.md"
+
+    @property
+    def lab_status(self) -> Path:
+        """Projection: the lab at a glance."""
+        return self.root / "LAB-STATUS.md"
+
+    @property
+    def lab_index(self) -> Path:
+        """Projection: the lab at a glance, for machines."""
+        return self.root / "LAB-INDEX.json"
+
+    @property
+    def executors(self) -> Path:
+        """Executor classes (the user's file)."""
+        return self.root / "executors.yaml"
+
+    @property
+    def events(self) -> Path:
+        """The ledger."""
+        return self.root / "registry" / "events.jsonl"
+
+    @property
+    def locks(self) -> Path:
+        """Leases and lock files."""
+        return self.root / "registry" / "locks"
+
+    @property
+    def experiments(self) -> Path:
+        """One folder an experiment."""
+        return self.root / "experiments"
+
+    @property
+    def dispatch(self) -> Path:
+        """Packages, by stage."""
+        return self.root / "dispatch"
+
+    @property
+    def ready(self) -> Path:
+        """Packages that wait for a worker."""
+        return self.dispatch / "ready"
+
+    @property
+    def running(self) -> Path:
+        """Packages in a worker's hands."""
+        return self.dispatch / "running"
+
+    @property
+    def complete(self) -> Path:
+        """Packages that wait to be ingested, and those set aside."""
+        return self.dispatch / "complete"
+
+    @property
+    def daily_digests(self) -> Path:
+        """One file a day."""
+        return self.root / "digests" / "daily"
+
+    @property
+    def scratch(self) -> Path:
+        """Sandboxes; deletable while nothing runs."""
+        return self.root / "scratch"
+
+    @property
+    def task_database(self) -> Path:
+        """The task graph's cache; deletable."""
+        return self.root / ".doit" / "tasks.jsonl"
+
+    @property
+    def fault_log(self) -> Path:
+        """Tracebacks of the lab's own errors."""
+        return self.root / ".doit" / "faults.log"
+
+    def folders(self) -> list[Path]:
+        """Every folder that ``init`` makes."""
+        return [
+            self.locks,
+            self.experiments,
+            *(self.dispatch / stage for stage in STAGES),
+            self.daily_digests,
+            self.root / "digests" / "weekly",
+            *(self.root / "control" / name for name in CONTROL_FOLDERS),
+            self.root / "reports",
+            self.root / "backups",
+            self.scratch,
+            self.root / ".doit",
+        ]
+
+    def guard(self, experiment: str) -> Path:
+        """The lock file under which an experiment's lease is changed and its runs sealed."""
+        return self.locks / f"{experiment}.guard"
+
+    def lease(self, experiment: str) -> Path:
+        """The lease file of an experiment."""
+        return self.locks / f"{experiment}.lease.json"
+
+    def heartbeat(self, experiment: str) -> Path:
+        """The sign of life of the lease's owner."""
+        return self.locks / f"{experiment}.beat.json"
+
+    def projection_lock(self, experiment: str) -> Path:
+        """The lock file under which an experiment's projections (or the lab's) are written."""
+        return self.locks / f"{experiment}.project"
+
+    # one experiment
+    def experiment(self, experiment: str) -> ExperimentLayout:
+        """Every path of one experiment."""
+        return ExperimentLayout(self.experiments / experiment)
+
+    def sandbox(self, experiment: str, slot: int = 0) -> Path:
+        """The folder that holds the sandbox of one slot of an experiment."""
+        return self.scratch / "sandboxes" / f"{experiment}.{slot}"
+
+
+@dataclass(frozen=True)
+class ExperimentLayout:
+    """Every path of one experiment."""
+
+    folder: Path
+
+    @property
+    def spec(self) -> Path:
+        """The user's specification."""
+        return self.folder / "SPEC.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """The intents."""
+        return self.folder / "journal.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The index of sealed runs."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def status(self) -> Path:
+        """Projection: the experiment's state."""
+        return self.folder / "STATUS.json"
+
+    @property
+    def runs(self) -> Path:
+        """The sealed bundles."""
+        return self.folder / "runs"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Step tokens and fold checkpoints; deletable."""
+        return self.folder / "checkpoints"
+
+    @property
+    def planned(self) -> Path:
+        """Token: what ``plan`` left for ``execute``."""
+        return self.checkpoints / "planned.json"
+
+    @property
+    def executed(self) -> Path:
+        """Token: what ``execute`` left for ``seal``."""
+        return self.checkpoints / "executed.json"
+
+    @property
+    def sealed(self) -> Path:
+        """Token: what ``seal`` left for ``iterate`` and ``project``."""
+        return self.checkpoints / "sealed.json"
+
+    @property
+    def state(self) -> Path:
+        """The fold up to a place in the journal and the index."""
+        return self.checkpoints / "state.json"
+
+    @property
+    def parsed_spec(self) -> Path:
+        """The SPEC as parsed, with the digest of the text it was parsed from."""
+        return self.checkpoints / "spec.json"
+
+    def projections(self) -> list[Path]:
+        """Every projection of the experiment."""
+        return [self.folder / name for name in PROJECTIONS]
+
+    def run(self, run: str) -> BundleLayout:
+        """Every path of one sealed run."""
+        return BundleLayout(self.runs / run)
+
+
+@dataclass(frozen=True)
+class BundleLayout:
+    """Every path of one run bundle, sealed or in the making."""
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        """Identity, outcome, provenance and checksums."""
+        return self.folder / "manifest.json"
+
+    @property
+    def plan(self) -> Path:
+        """What was to be tried, and why."""
+        return self.folder / "plan.md"
+
+    @property
+    def result(self) -> Path:
+        """What came of it, for people."""
+        return self.folder / "RESULT.md"
+
+    @property
+    def metrics(self) -> Path:
+        """What came of it, for machines."""
+        return self.folder / "metrics.json"
+
+    @property
+    def stdout(self) -> Path:
+        """What the command printed."""
+        return self.folder / "stdout.log"
+
+    @property
+    def stderr(self) -> Path:
+        """What the command complained of."""
+        return self.folder / "stderr.log"
+
+    @property
+    def artifacts(self) -> Path:
+        """Egress files and whatever else the run keeps."""
+        return self.folder / "artifacts"
+
+
+@dataclass(frozen=True)
+class PackageLayout:
+    """Every path of one package on its way through ``dispatch/``."""
+
+    folder: Path
+
+    @property
+    def dispatch(self) -> Path:
+        """The package's own facts."""
+        return self.folder / "dispatch.json"
+
+    @property
+    def execution(self) -> Path:
+        """What executing it gave; there when the command has ended."""
+        return self.folder / "execution.json"
+
+    @property
+    def run(self) -> BundleLayout:
+        """The bundle in the making; only its worker writes there."""
+        return BundleLayout(self.folder / "run")

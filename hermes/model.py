@@ -1,0 +1,324 @@
+"""The lab's records and closed sets: frozen, typed, and spelled on disk as they are here.
+
+Pure data: no module here reads, writes, or asks for the time. Times are ISO 8601 strings in UTC
+(see ``clock``), durations seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TypeAlias, Union
+
+SCHEMA_VERSION = 1
+DEFAULT_TIER = "default"
+
+ParamValue: TypeAlias = bool | int | float | str
+Params: TypeAlias = Mapping[str, ParamValue]
+Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007  names itself
+
+EMPTY: Mapping[str, ParamValue] = MappingProxyType({})
+
+
+class Direction(str, Enum):
+    """Which way the metric is better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+    def better(self, value: float, than: float) -> bool:
+        """Say whether ``value`` is strictly better than ``than``."""
+        return value > than if self is Direction.MAXIMIZE else value < than
+
+
+class Priority(str, Enum):
+    """How soon an experiment gets its turn."""
+
+    URGENT = "urgent"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class Phase(str, Enum):
+    """Where an experiment is in its life."""
+
+    QUEUED = "queued"
+    ACTIVE = "active"
+    AWAITING_HUMAN = "awaiting-human"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+
+
+class Origin(str, Enum):
+    """Who had the idea of a run."""
+
+    STRATEGY = "strategy"
+    RETRY = "retry"
+    HUMAN = "human"
+    PLAIN = "plain"
+
+
+class Outcome(str, Enum):
+    """What came of a run."""
+
+    SUCCESS = "success"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    NO_METRIC = "no-metric"
+    INVALID_METRIC = "invalid-metric"
+    TAMPERED = "tampered"
+    OUT_OF_BOUNDS = "out-of-bounds"
+    NO_OP = "no-op"
+    REJECTED = "rejected"
+    INCONCLUSIVE = "inconclusive"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    INFRA = "infra"
+    STUB = "stub"
+
+    @property
+    def is_failure(self) -> bool:
+        """Say whether it counts towards a streak of failures."""
+        return self in _FAILURES
+
+    @property
+    def ends_streak(self) -> bool:
+        """Say whether it shows that the executor works, so that a streak of failures ends."""
+        return self in _WORKING
+
+    @property
+    def is_retried(self) -> bool:
+        """Say whether the lab or the machine is to blame, so that the same trial runs again."""
+        return self in (Outcome.INTERRUPTED, Outcome.INFRA)
+
+
+_FAILURES = frozenset(
+    {
+        Outcome.FAILED,
+        Outcome.TIMEOUT,
+        Outcome.NO_METRIC,
+        Outcome.INVALID_METRIC,
+        Outcome.TAMPERED,
+        Outcome.OUT_OF_BOUNDS,
+    }
+)
+_WORKING = frozenset({Outcome.SUCCESS, Outcome.REJECTED, Outcome.INCONCLUSIVE})
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to try: parameters, who proposed them, and why."""
+
+    params: Params
+    strategy: str
+    origin: Origin
+    note: str = ""
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a strategy is told of a sealed run: its point, and a value only when it succeeded."""
+
+    number: int
+    params: Params
+    outcome: Outcome
+    value: float | None
+    strategy: str
+    run_id: str
+    fidelity_tier: str
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """What a manifest says of one file of its bundle."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a run cost: seconds of wall and CPU time, bytes of peak resident memory."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A run's identity (from planning on) and, once sealed, its outcome and checksums."""
+
+    schema_version: int
+    run_id: str
+    experiment: str
+    role: str
+    iteration: int
+    trial: int
+    strategy: str
+    origin: Origin
+    params: Params
+    note: str
+    parents: tuple[str, ...]
+    parent_run: str | None
+    seed: int
+    fidelity_tier: str
+    executor_class: str
+    lease_id: str
+    spec_sha256: str
+    planned_at: str
+    seq: int | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    started_at: str | None = None
+    completed_at: str | None = None
+    exit_status: int | None = None
+    usage: Usage | None = None
+    workspace: Mapping[str, Json] = field(default_factory=dict)
+    machine: Mapping[str, Json] = field(default_factory=dict)
+    files: Mapping[str, FileDigest] = field(default_factory=dict)
+    previous_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """``metrics.json`` of a bundle: what came of the run, for programs."""
+
+    metric: str
+    value: float | None
+    params: Params
+    accepted: bool
+    outcome: Outcome
+    secondary: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What executing a package gave, before it is judged and sealed."""
+
+    outcome: Outcome
+    reason: str
+    value: float | None
+    secondary: Mapping[str, float]
+    exit_status: int | None
+    started_at: str
+    completed_at: str
+    usage: Usage
+    workspace: Mapping[str, Json]
+    machine: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Package:
+    """``dispatch.json``: the facts of a package that are not the run's."""
+
+    schema_version: int
+    dispatch_id: str
+    experiment: str
+    run_id: str
+    created_at: str
+    lease_id: str
+    attempt: int
+    rerunnable: bool
+
+
+@dataclass(frozen=True)
+class IndexLine:
+    """One line of ``metrics.jsonl``: a sealed run, in sealing order (``seq`` from 1)."""
+
+    seq: int
+    run_id: str
+    iteration: int
+    trial: int
+    role: str
+    origin: Origin
+    strategy: str
+    fidelity_tier: str
+    planned_at: str
+    completed_at: str
+    outcome: Outcome
+    reason: str
+    value: float | None
+    accepted: bool
+    params: Params
+    secondary: Mapping[str, float]
+    wall_seconds: float
+    parent_run: str | None
+    sha256: str
+
+    def trial_record(self) -> Trial:
+        """Return what a strategy is told of this run."""
+        return Trial(
+            self.trial,
+            self.params,
+            self.outcome,
+            self.value,
+            self.strategy,
+            self.run_id,
+            self.fidelity_tier,
+        )
+
+
+class Intent(str, Enum):
+    """What a line of the journal decides."""
+
+    CREATED = "created"
+    PHASE = "phase"
+    TIER = "tier"
+    SPEC = "spec"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class JournalRecord:
+    """One line of ``journal.jsonl``: a decision, by whom, and after how many sealed runs."""
+
+    seq: int
+    at: str
+    intent: Intent
+    by: str
+    after_runs: int
+    phase: Phase | None = None
+    tier: str | None = None
+    reason: str = ""
+    spec_sha256: str | None = None
+    previous: str | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of ``registry/events.jsonl``; ``previous`` is the digest of the line before."""
+
+    seq: int
+    at: str
+    kind: str
+    experiment: str | None
+    run_id: str | None
+    detail: str
+    previous: str | None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on an experiment; ``token`` only ever grows."""
+
+    experiment: str
+    token: int
+    held: bool
+    owner: str
+    host: str
+    boot_id: str
+    pid: int
+    pid_started: str
+    acquired_at: str
+    acquired_monotonic: float
+    term_seconds: float
+
+    @property
+    def lease_id(self) -> str:
+        """The name by which records speak of this lease."""
+        return f"{self.experiment}.{self.token}"
