@@ -43,16 +43,32 @@ def _finite(text: str) -> float:
     return number
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {json.dumps(key)} stands there twice")
+        found[key] = value
+    return found
+
+
 _DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)
+_UNIQUE_DECODER = json.JSONDecoder(
+    parse_constant=_reject_constant, parse_float=_finite, object_pairs_hook=_unique
+)
 _COMPACT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _PRETTY = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=2)
 
 
-def from_json(data: bytes | str) -> Any:
-    """Parse strict JSON. Raises ValueError (also for what is not UTF-8)."""
+def from_json(data: bytes | str, *, unique_keys: bool = False) -> Any:
+    """Parse strict JSON. Raises ValueError (also for what is not UTF-8).
+
+    With ``unique_keys`` an object that has a key twice is refused; else the last one wins.
+    """
     text = data.decode("utf-8") if isinstance(data, bytes) else data
+    decoder = _UNIQUE_DECODER if unique_keys else _DECODER
     try:
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -60,7 +76,7 @@ def from_json(data: bytes | str) -> Any:
 def to_json(value: object, *, pretty: bool = False) -> bytes:
     """Write strict JSON, ending in a newline. Raises ValueError for NaN and infinity."""
     encoder = _PRETTY if pretty else _COMPACT
-    return encoder.encode(plain(value)).encode("utf-8", "surrogateescape") + b"\n"
+    return encoder.encode(plain(value)).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def plain(value: object) -> Any:
@@ -208,7 +224,7 @@ def _mapping(item: _Converter) -> _Converter:
 
 def to_line(record: object) -> bytes:
     """Write a record as one line that ends in its own checksum, ``"sum"``, and a newline."""
-    body = _COMPACT.encode(plain(record)).encode("utf-8", "surrogateescape")
+    body = _COMPACT.encode(plain(record)).encode("utf-8", "backslashreplace")
     checksum = sha256(body).hexdigest()[:_SUM_DIGITS]
     return b'%s,"sum":"%s"}\n' % (body[:-1], checksum.encode())
 
@@ -226,10 +242,10 @@ def from_line(record_type: type[Record], line: bytes) -> Record | None:
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """Read a line of ``to_line`` without its record type; None when it is not whole."""
-    line = line.rstrip(b"\n")
+    line = line.removesuffix(b"\n")
     body = line[:-_SUM_BYTES] + b"}"
-    stated = line[-_SUM_DIGITS - 2 : -2]
-    if sha256(body).hexdigest()[:_SUM_DIGITS].encode() != stated:
+    checksum = sha256(body).hexdigest()[:_SUM_DIGITS]
+    if line[-_SUM_BYTES:] != b',"sum":"%s"}' % checksum.encode():
         return None
     try:
         raw = from_json(line)

@@ -16,7 +16,6 @@ Losing a race is not an error but a value (``None`` or ``False``), and so is a f
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -119,5 +118,7 @@ class BrokenFile(Fault):
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like ``name``, or None when none is near."""
+    import difflib
+
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return matches[0] if matches else None

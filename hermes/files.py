@@ -19,10 +19,15 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _SYNC_THREADS = 8
+_SYNC_BATCH = 128  # open at a time: a process has 1,024 descriptors, and not all are ours
+_LONG_PATH = 2048  # half of what the system takes; a name of 255 bytes more still fits
 _TAIL_BYTES = 64 * 1024
 _POLL_SECONDS = 0.002
 _counter = itertools.count()
@@ -50,11 +55,23 @@ class Operations:
 
     def sync_all(self, fds: Sequence[int]) -> None:
         """Make all of ``fds`` durable; side by side, for the disk then commits them together."""
+        futures = [self._threads().submit(os.fsync, fd) for fd in fds[1:]]
+        try:
+            os.fsync(fds[0])
+        finally:
+            errors = [future.exception() for future in futures]  # all: the caller closes next
+        for error in filter(None, errors):
+            raise error
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """Return the pool; a new one after a fork, which takes no thread along."""
         if self._pool is None or self._pool_owner != os.getpid():
+            from concurrent.futures import ThreadPoolExecutor
+
             Operations._pool = ThreadPoolExecutor(_SYNC_THREADS, "hermes-sync")
             Operations._pool_owner = os.getpid()
         assert self._pool is not None
-        list(self._pool.map(os.fsync, fds))
+        return self._pool
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut the file to ``size`` bytes."""
@@ -119,7 +136,18 @@ def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
     except (FileNotFoundError, NotADirectoryError):
         return [], 0
     end = data.rfind(b"\n") + 1
-    return data[:end].splitlines(), offset + end
+    return data[:end].split(b"\n")[:-1], offset + end
+
+
+def read_before(path: Path | str, offset: int, length: int) -> bytes:
+    """Return up to ``length`` bytes that end at ``offset``; b"" when the file is shorter."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, offset - length))
+            data = stream.read(min(length, offset))
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    return data if len(data) == min(length, offset) else b""
 
 
 def list_folder(path: Path | str) -> list[str]:
@@ -162,6 +190,12 @@ def sync_folder(path: Path | str) -> None:
 
 def sync_paths(paths: Iterable[Path | str]) -> None:
     """Make the content of the files and the names in the folders among ``paths`` durable."""
+    waiting = list(paths)
+    for start in range(0, len(waiting), _SYNC_BATCH):
+        _sync_batch(waiting[start : start + _SYNC_BATCH])
+
+
+def _sync_batch(paths: Sequence[Path | str]) -> None:
     fds: list[int] = []
     try:
         fds.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
@@ -174,30 +208,49 @@ def sync_paths(paths: Iterable[Path | str]) -> None:
 def remove_tree(path: Path | str) -> None:
     """Remove a file, or a folder with all that is in it; fine when there is none.
 
-    Writes: only removals; links are removed, never followed.
+    However deep it is, and when others remove it too.
+
+    Writes: only removals, and moves of what lies too deep; links are removed, never followed.
     """
-    name = os.fspath(path)
+    top = os.fspath(path)
     try:
-        mode = os.lstat(name).st_mode
+        if not stat.S_ISDIR(os.lstat(top).st_mode):
+            remove(top)
+            return
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(mode):
-        remove(name)
-        return
-    try:
-        entries = list(os.scandir(name))
-    except PermissionError:
-        _ops.chmod(name, 0o700)
-        entries = list(os.scandir(name))
-    if not os.access(name, os.W_OK | os.X_OK):
-        _ops.chmod(name, 0o700)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
+    folders = [top]
+    for folder in folders:  # grows on the way
+        folders.extend(_empty_folder(folder, top))
+    for folder in reversed(folders):
+        with contextlib.suppress(FileNotFoundError):
+            _ops.rmdir(folder)
+
+
+def _empty_folder(folder: str, top: str) -> list[str]:
+    """Remove what is in a folder except for its folders, which are returned."""
+    folders = []
+    for entry in _entries(folder):
+        if not entry.is_dir(follow_symlinks=False):
             remove(entry.path)
-    with contextlib.suppress(FileNotFoundError):
-        _ops.rmdir(name)
+        elif len(entry.path) < _LONG_PATH:
+            folders.append(entry.path)
+        else:
+            nearer = str(temporary_beside(Path(top, "far")))
+            _ops.rename(entry.path, nearer)
+            folders.append(nearer)
+    return folders
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """List a folder that is about to be emptied, made accessible if need be."""
+    try:
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            _ops.chmod(folder, 0o700)
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
 
 
 def remove(path: Path | str) -> bool:
@@ -218,8 +271,14 @@ def is_temporary(name: str) -> bool:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a new temporary name in the folder of ``path``; it names this process."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
+    """Return a new temporary name in the folder of ``path``; it names this process.
+
+    One that a crashed process of the same id (in a container, always the same) left is not taken.
+    """
+    while True:
+        name = path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
+        if not os.path.lexists(name):
+            return name
 
 
 def temporary_owner(name: str) -> int | None:
@@ -284,6 +343,25 @@ def replace(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600
     return True
 
 
+def overwrite(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write over the first bytes of a file where it stands, for one that must never be replaced.
+
+    The content must have a fixed width that fits a disk sector: then a crash leaves either the
+    old or the new. Raises FileNotFoundError when there is no such file.
+
+    Writes: ``path``, in place, whatever follows cut off; syncs it if ``durable``.
+    """
+    fd = _ops.open(os.fspath(path), os.O_WRONLY, 0o600)
+    try:
+        _ops.write(fd, data)
+        if os.fstat(fd).st_size > len(data):
+            _ops.truncate(fd, len(data))
+        if durable:
+            _ops.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _set_aside_folder(path: Path) -> None:
     """Move a folder that stands where a file belongs out of the way; nothing is deleted."""
     _ops.rename(str(path), f"{path}.set-aside-{os.getpid()}-{next(_counter)}")
@@ -297,9 +375,10 @@ def append(
 ) -> bytes:
     """Append the lines that ``make`` returns, and return them.
 
-    ``make`` is given the last complete lines of the file (at least one if there is any, oldest
-    first) and runs under the file's lock, so it must be quick; what it returns ends in a newline
-    (or is empty, then nothing is written).
+    ``make`` is given the last lines of the file (at least one complete one if there is any,
+    oldest first) and runs under the file's lock, so it must be quick; what it returns ends in a
+    newline (or is empty, then nothing is written). A torn last line is among them: closing it off
+    makes it a line, and it may be whole but for its newline.
 
     Writes: ``path``, under its ``flock``: closes off a torn last line, appends all at once,
     syncs if ``durable``, and cuts back to the old size when the disk refuses.
@@ -324,14 +403,17 @@ def append(
     return data
 
 
-def rewrite_locked(path: Path, data: bytes, *, mode: int = 0o600) -> bool:
+def rewrite_locked(path: Path, data: bytes | Callable[[], bytes], *, mode: int = 0o600) -> bool:
     """Replace an append-only file durably while no one can append to it.
+
+    ``data`` may be a function: it is called under the lock, so what it reads of the file is all
+    that was ever appended.
 
     Writes: as ``replace``; whoever waits to append notices the new file and opens that.
     """
     fd = _open_locked(path, mode)
     try:
-        return replace(path, data, durable=True, mode=mode)
+        return replace(path, data if isinstance(data, bytes) else data(), durable=True, mode=mode)
     finally:
         os.close(fd)
 
@@ -356,16 +438,16 @@ def _open_locked(path: Path, mode: int) -> int:
 
 
 def _tail(fd: int, size: int) -> tuple[list[bytes], bool]:
-    """Return the last complete lines and whether an incomplete one follows them."""
+    """Return the last lines and whether the last of them is torn."""
     length = _TAIL_BYTES
     while True:
         start = max(0, size - length)
         data = os.pread(fd, size - start, start)
         torn = bool(data) and not data.endswith(b"\n")
-        lines = data.split(b"\n")[:-1]
+        lines = data.split(b"\n") if torn else data.split(b"\n")[:-1]
         if start == 0:
             return lines, torn
-        if len(lines) > 1:
+        if len(lines) > 1 + torn:
             return lines[1:], torn  # the first may have begun before what was read
         length *= 4
 
@@ -385,17 +467,21 @@ def claim(source: Path, target: Path) -> bool:
     return True
 
 
-def publish_folder(source: Path, target: Path) -> bool:
+def publish_folder(source: Path, target: Path, *, together: Sequence[str] = ()) -> bool:
     """Give a finished folder its place; False when something stands there already.
 
-    Writes: one rename and the sync of both parents.
+    ``together`` are paths inside it, relative, that become durable in the same moment as its
+    name: for a place whose readers check what they find and take a half-made one for none.
+
+    Writes: one rename and the sync of the target's parent. After a power cut the folder may stand
+    in its old place as well, so whoever recovers looks for it in the new one first.
     The caller holds the lock that every publisher of this place takes (a rename onto an empty
     folder would otherwise succeed).
     """
     if os.path.lexists(target):
         return False
     _ops.rename(str(source), str(target))
-    sync_paths({source.parent, target.parent})
+    sync_paths([target.parent, *(target / path for path in together)])
     return True
 
 

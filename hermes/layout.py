@@ -19,6 +19,7 @@ RESERVED_IDS = frozenset(
     {"lab", "all", "none", "null", "con", "prn", "aux", "nul"}
     | {f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)}
 )
+RUN_ID = re.compile(r"RUN-\d{8}T\d{6}\.\d{6}Z-[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _PACKAGE = re.compile(
     r"(?P<id>(?P<experiment>.+)-(?P<iteration>\d{6,}))"
     r"(?:,a(?P<attempt>\d+),(?P<worker>[A-Za-z0-9._-]+))?\Z"
@@ -38,6 +39,17 @@ class PackageName(NamedTuple):
 def dispatch_id(experiment: str, iteration: int) -> str:
     """Return the id of the package that carries ``iteration`` of ``experiment``."""
     return f"{experiment}-{iteration:06d}"
+
+
+def package_name(dispatch_id: str, attempt: int, worker: str) -> str:
+    """Return the folder name of a package in the hands of ``worker``.
+
+    Raises ValueError when the parts make no such name.
+    """
+    name = f"{dispatch_id},a{attempt},{worker}"
+    if parse_package(name) is None:
+        raise ValueError(f"{name!r} is not the name of a package")
+    return name
 
 
 def parse_package(name: str) -> PackageName | None:
@@ -314,6 +326,11 @@ class PackageLayout:
     def dispatch(self) -> Path:
         """The package's own facts."""
         return self.folder / "dispatch.json"
+
+    @property
+    def draft(self) -> Path:
+        """The manifest as it was planned."""
+        return self.folder / "draft.json"
 
     @property
     def execution(self) -> Path:

@@ -6,6 +6,7 @@ Pure data: no module here reads, writes, or asks for the time. Times are ISO 860
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,6 +21,11 @@ Params: TypeAlias = Mapping[str, ParamValue]
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007  names itself
 
 EMPTY: Mapping[str, ParamValue] = MappingProxyType({})
+
+
+def parameter_variable(name: str) -> str:
+    """Return the environment variable that hands the parameter ``name`` to a command."""
+    return "LAB_PARAM_" + re.sub(r"[^A-Za-z0-9]", "_", name).upper()
 
 
 class Direction(str, Enum):

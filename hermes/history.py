@@ -1,0 +1,105 @@
+"""Reads the truth of an experiment: its SPEC, and its two streams folded into a state.
+
+Reads only. The checkpoint spares folding what was folded before; one that does not fit the
+streams any more (they were rebuilt, restored or cut) is left aside, and the fold starts at zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hermes import codec, files
+from hermes.lab import Lab
+from hermes.layout import ExperimentLayout
+from hermes.model import Direction
+from hermes.state import ExperimentState, fold_intent, fold_run
+from hermes.status import Status, status_of
+from hermes.store.specs import LoadedSpec, load
+
+_MARK_BYTES = 20
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state and the ends of the two streams it was folded from."""
+
+    schema_version: int
+    journal_mark: str
+    metrics_mark: str
+    state: ExperimentState
+
+
+@dataclass(frozen=True)
+class History:
+    """An experiment as its canonical files tell it."""
+
+    spec: LoadedSpec
+    state: ExperimentState
+
+    def status(self) -> Status:
+        """Return the status that follows from it."""
+        return status_of(self.spec.spec, self.spec.sha256, self.state)
+
+
+def read(lab: Lab, experiment: str) -> History:
+    """Read and fold an experiment. Raises BrokenFile when its SPEC cannot be read."""
+    layout = lab.layout.experiment(experiment)
+    spec = load(layout)
+    return History(spec, fold(lab, experiment, spec.spec.metric_direction))
+
+
+def fold(lab: Lab, experiment: str, direction: Direction) -> ExperimentState:
+    """Fold both streams to their ends, from the checkpoint if it fits."""
+    layout = lab.layout.experiment(experiment)
+    state = _checkpointed(lab, layout, direction) or ExperimentState(direction)
+    return advance(lab, experiment, state)
+
+
+def advance(lab: Lab, experiment: str, state: ExperimentState) -> ExperimentState:
+    """Fold what has been appended to either stream since ``state``."""
+    journal = lab.journal(experiment).read(state.journal_bytes)
+    for record in journal.records:
+        state = fold_intent(state, record)
+    index = lab.index(experiment).read(state.metrics_bytes)
+    for line in index.lines:
+        state = fold_run(state, line)
+    return replace(state, journal_bytes=journal.offset, metrics_bytes=index.offset)
+
+
+def checkpoint(lab: Lab, experiment: str, state: ExperimentState) -> bytes:
+    """Return the bytes of a checkpoint of ``state``."""
+    layout = lab.layout.experiment(experiment)
+    return codec.to_json(
+        Checkpoint(
+            lab.schema_version,
+            _mark(layout.journal, state.journal_bytes),
+            _mark(layout.metrics, state.metrics_bytes),
+            state,
+        )
+    )
+
+
+def _checkpointed(
+    lab: Lab, layout: ExperimentLayout, direction: Direction
+) -> ExperimentState | None:
+    try:
+        saved = codec.read_record(Checkpoint, files.read(layout.state) or b"")
+    except (ValueError, OSError):
+        return None
+    state = saved.state
+    fits = (
+        saved.schema_version == lab.schema_version
+        and state.direction is direction
+        and saved.journal_mark == _mark(layout.journal, state.journal_bytes)
+        and saved.metrics_mark == _mark(layout.metrics, state.metrics_bytes)
+    )
+    return state if fits else None
+
+
+def _mark(path: object, offset: int) -> str:
+    """Return the end of the last folded line, which holds its checksum."""
+    try:
+        data = files.read_before(str(path), offset, _MARK_BYTES)
+    except OSError:
+        return "unreadable"
+    return data.decode("utf-8", "replace") if data or not offset else "cut"

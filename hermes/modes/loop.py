@@ -1,0 +1,88 @@
+"""The loop over plan, execute and seal, shared by every mode; it runs inside one session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hermes.model import IndexLine, Outcome
+from hermes.steps.execute import execute
+from hermes.steps.plan import Planned, Stop, plan
+from hermes.steps.project import project
+from hermes.steps.seal import seal
+from hermes.steps.session import Session
+
+FENCED = "another process took the experiment over"
+_PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
+_PROJECT_PAUSE = 0.5  # seconds; nobody reads a projection more often
+
+
+@dataclass
+class Tally:
+    """What a loop did: its runs, the best among them, and why it stopped."""
+
+    runs: int = 0
+    successes: int = 0
+    accepted: int = 0
+    last: IndexLine | None = None
+    stopped: str | None = None
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+
+    def add(self, line: IndexLine) -> None:
+        """Count one sealed run."""
+        self.runs += 1
+        self.successes += line.outcome is Outcome.SUCCESS
+        self.accepted += line.accepted
+        self.last = line
+        self.outcomes[line.outcome] = self.outcomes.get(line.outcome, 0) + 1
+
+
+def iterate(
+    session: Session, tally: Tally, runs: int, *, on_run: Callable[[IndexLine], None]
+) -> None:
+    """Run up to ``runs`` iterations into ``tally``; ``on_run`` hears of each sealed run.
+
+    Writes: what its steps write, and now and then the experiment's projections, so that whoever
+    reads them during a long loop is not left behind.
+    """
+    keeper = _Keeper(session)
+    for _ in range(runs):
+        planned = plan(session)
+        if isinstance(planned, Stop):
+            tally.stopped = planned.reason
+            return
+        if not finish(session, planned, tally, on_run=on_run):
+            return
+        keeper.project_now_and_then()
+        if session.order.pause_seconds:
+            time.sleep(session.order.pause_seconds)
+
+
+def finish(
+    session: Session, planned: Planned, tally: Tally, *, on_run: Callable[[IndexLine], None]
+) -> bool:
+    """Execute and seal one planned run; False when the lease is no longer ours."""
+    sealed = seal(session, planned, execute(session, planned))
+    if sealed is None:
+        tally.stopped = FENCED
+        return False
+    tally.add(sealed.line)
+    on_run(sealed.line)
+    return True
+
+
+class _Keeper:
+    """Projects during a loop, but never for more than a small share of its time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._next = time.monotonic() + _PROJECT_PAUSE
+
+    def project_now_and_then(self) -> None:
+        began = time.monotonic()
+        if began < self._next:
+            return
+        project(self._session.lab, self._session.experiment)
+        took = time.monotonic() - began
+        self._next = began + max(_PROJECT_PAUSE, took * _PROJECT_SHARE)

@@ -1,0 +1,133 @@
+"""Pure decisions about who runs next, who may not, and when an experiment needs a person.
+
+Everything is an argument: the state, the SPEC, the time. Hands elsewhere carry the answers out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hermes.model import Phase, Priority
+from hermes.spec import Spec
+from hermes.state import ExperimentState
+from hermes.status import Status
+
+_RANK = {
+    Priority.URGENT: 0,
+    Priority.HIGH: 1,
+    Priority.NORMAL: 2,
+    Priority.LOW: 3,
+}
+_ELIGIBLE = (Phase.QUEUED, Phase.ACTIVE)
+ASK_AFTER = 3
+_PAUSE_AFTER = 5
+_BURST_LIMIT = 20
+_NEVER_WORKED_LIMIT = 5
+
+
+@dataclass(frozen=True)
+class PhaseChange:
+    """A phase to set and the reason to write beside it."""
+
+    phase: Phase
+    reason: str
+
+
+def is_due(status: Status, now: str) -> bool:
+    """Say whether an unattended cycle may run the experiment at ``now`` (ISO 8601, UTC)."""
+    if status.phase not in _ELIGIBLE:
+        return False
+    return status.next_due_at is None or status.next_due_at <= now
+
+
+def in_turn(statuses: Iterable[Status]) -> list[Status]:
+    """Order experiments: urgent before high before normal before low, longest-waiting first."""
+    return sorted(statuses, key=lambda item: (_RANK[item.priority], item.waiting_since, item.id))
+
+
+def shares(turns: list[Status], max_runs: int) -> dict[str, int]:
+    """Share ``max_runs`` runs of a cycle among experiments in their order.
+
+    Each gets one; what is left goes, in the same order, to those that may have several in a row
+    (``max_iterations_per_run``).
+    """
+    chosen = turns[:max_runs]
+    quota = {status.id: 1 for status in chosen}
+    left = max_runs - len(chosen)
+    for status in chosen:
+        extra = min(left, status.max_iterations_per_run - 1)
+        quota[status.id] += extra
+        left -= extra
+    return quota
+
+
+def refusal(state: ExperimentState, *, attended: bool) -> str | None:
+    """Return why the experiment may not run now, or None.
+
+    A person's own command (``attended``) also runs what is queued, active or awaiting a human.
+    """
+    allowed = (*_ELIGIBLE, Phase.AWAITING_HUMAN) if attended else _ELIGIBLE
+    if state.phase in allowed:
+        return None
+    why = f": {state.phase_reason}" if state.phase_reason else ""
+    return f"it is {state.phase.value}{why}"
+
+
+def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:
+    """Return the change of phase that the history calls for, or None.
+
+    Asked after each run and before each plan, so that a change that a crash cut off is made up.
+    """
+    if state.phase in (Phase.PAUSED, Phase.COMPLETED):
+        return None
+    total = spec.max_iterations_total
+    if total is not None and state.charged_count >= total:
+        return PhaseChange(Phase.COMPLETED, f"max_iterations_total ({total}) is reached")
+    change = _streak_change(state, spec, attended=attended)
+    if change is None and not spec.autonomous and not attended and _has_new_run(state):
+        change = PhaseChange(Phase.AWAITING_HUMAN, "autonomous is false: look at the last run")
+    if change is not None and change.phase is state.phase:
+        return None
+    return change
+
+
+def _has_new_run(state: ExperimentState) -> bool:
+    """Say whether a run was sealed after the phase was last set by a person."""
+    return state.run_count > state.forgiven_seq and state.phase is not Phase.AWAITING_HUMAN
+
+
+def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:
+    streak = state.failure_streak
+    reason = f"{streak} failures in a row, the last: {last_failure(state)}"
+    if attended or spec.max_failure_streak is not None:
+        limit = streak_limit(state, spec)
+        return PhaseChange(Phase.AWAITING_HUMAN, reason) if streak >= limit else None
+    if streak >= _PAUSE_AFTER:
+        return PhaseChange(Phase.PAUSED, reason)
+    if streak >= ASK_AFTER:
+        return PhaseChange(Phase.AWAITING_HUMAN, reason)
+    return None
+
+
+def streak_limit(state: ExperimentState, spec: Spec) -> int:
+    """Return how many failures in a row a search may have.
+
+    Failing points are part of searching, so 20; but only 5 while nothing has ever worked.
+    """
+    if spec.max_failure_streak is not None:
+        return spec.max_failure_streak
+    return _BURST_LIMIT if state.success_count else _NEVER_WORKED_LIMIT
+
+
+def last_failure(state: ExperimentState) -> str:
+    """Return the outcome and reason of the last failure that is still remembered."""
+    for run in reversed(state.recent):
+        if run.outcome.is_failure:
+            return f"{run.outcome.value}, {run.reason}" if run.reason else run.outcome.value
+    return "unknown"
+
+
+def role_for(spec: Spec, iteration: int) -> str:
+    """Return the hat of ``iteration`` (from 1): the roles take turns."""
+    return spec.worker_roles[(iteration - 1) % len(spec.worker_roles)]

@@ -1,0 +1,35 @@
+"""The task graph: when each step runs. A rule decides *when*, a step *what*.
+
+Loading the rules reads and never writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Creator = Callable[[], Any]
+
+
+def creators() -> dict[str, Creator]:
+    """Return every task creator, by the name doit knows it by."""
+    from hermes.rules import (
+        control,
+        digest,
+        execute,
+        modes,
+        plan,
+        project,
+        reclaim,
+        reporting,
+        seal,
+        upkeep,
+    )
+
+    modules = (reclaim, plan, execute, seal, project, digest, modes, control, reporting, upkeep)
+    return {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.startswith("task_")
+    }

@@ -1,0 +1,72 @@
+"""When a run is planned: an experiment is due, or a command asks for it by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from hermes.errors import Busy, LabError, RequestError
+from hermes.rules import turns
+from hermes.rules.view import view
+
+_WAIT_SECONDS = 20.0  # for a passing cycle to let go of an experiment that a person names
+
+
+def task_plan() -> Iterator[dict[str, Any]]:
+    """Decide what to try next and write it down."""
+    yield {"name": None, "doc": "Decide what to try next and write it down."}
+    for experiment in view().chained:
+        layout = view().lab.layout.experiment(experiment)
+        yield {
+            "name": experiment,
+            "doc": f"Plan the next run of {experiment}, when it is due.",
+            "task_dep": ["reclaim"],
+            "actions": [(plan_run, [experiment])],
+            "targets": [str(layout.planned)],
+            "uptodate": [experiment not in view().quotas],
+            "teardown": [(turns.close, [experiment])],
+        }
+
+
+def plan_run(experiment: str) -> None:
+    """Take the lease and plan one run; leave a token that names its package, or none."""
+    from hermes.steps.plan import Stop, plan
+    from hermes.steps.session import open_session
+
+    lab, turn, order = view().lab, turns.turn(experiment), view().order(experiment)
+    layout = lab.layout.experiment(experiment)
+    try:
+        if experiment in view().quotas:
+            wait = _WAIT_SECONDS if order.attended else 0.0
+            turn.session = open_session(lab, experiment, order, wait_seconds=wait)
+        if turn.session is not None:
+            planned = plan(turn.session)
+            if isinstance(planned, Stop):
+                turn.tally.stopped = planned.reason
+            else:
+                turn.planned = planned
+    except LabError as error:
+        turns.close(experiment)
+        if order.attended:
+            raise
+        turns.put_down(error)
+    package = turn.planned.folder.folder.name if turn.planned else None
+    if package is not None or lab.projections.read_token(layout.planned) is None:
+        lab.projections.write_token(layout.planned, package)
+    if order.attended:
+        _insist(experiment, turn)
+
+
+def _insist(experiment: str, turn: turns.Turn) -> None:
+    """Turn what an unattended cycle passes over into an answer for the person who asked."""
+    if turn.session is None:
+        raise Busy(
+            f"{experiment} is being worked on by another process.",
+            "Wait for it, or see who holds it with `show`.",
+        )
+    if turn.planned is None:
+        turns.close(experiment)
+        raise RequestError(
+            f"No run of {experiment} was planned: {turn.tally.stopped}.",
+            "See NEXT.md of the experiment, or `show`, for the command that lets it go on.",
+        )

@@ -1,0 +1,33 @@
+"""When work that a crash cut off is completed: first, and only when there is some."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hermes.errors import LabError
+from hermes.rules import turns
+from hermes.rules.view import view
+
+
+def task_reclaim() -> dict[str, Any]:
+    """Complete runs that a crashed process left; living work is never touched."""
+    return {"actions": [reclaim_all], "uptodate": [nothing_to_reclaim]}
+
+
+def nothing_to_reclaim() -> bool:
+    """Say whether every package in ``running`` is in living hands."""
+    from hermes.steps.reclaim import reclaimable
+
+    return not (view().lab.is_there and reclaimable(view().lab))
+
+
+def reclaim_all() -> None:
+    """Reclaim each experiment on its own, so that a broken one does not stop the others."""
+    from hermes.steps.reclaim import reclaim, reclaimable
+
+    lab = view().lab
+    for experiment in reclaimable(lab):
+        try:
+            reclaim(lab, experiment)
+        except LabError as error:
+            turns.put_down(error)

@@ -1,0 +1,55 @@
+"""What the chain's tasks hand on within one process: the session, the planned run, the tally.
+
+The files say where a run stands; this only spares reading them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hermes.cli import console
+from hermes.errors import LabError
+from hermes.model import Execution, IndexLine
+from hermes.modes.loop import Tally
+from hermes.steps.plan import Planned
+from hermes.steps.session import Session
+
+
+@dataclass
+class Turn:
+    """One experiment's turn in this call."""
+
+    session: Session | None = None
+    planned: Planned | None = None
+    execution: Execution | None = None
+    tally: Tally = field(default_factory=Tally)
+
+
+turns: dict[str, Turn] = {}
+problems: list[LabError] = []
+
+
+def turn(experiment: str) -> Turn:
+    """Return the experiment's turn, made at first use."""
+    return turns.setdefault(experiment, Turn())
+
+
+def close(experiment: str) -> None:
+    """End the experiment's turn: give the lease back. Fine to call twice."""
+    current = turns.get(experiment)
+    if current is not None and current.session is not None:
+        session, current.session = current.session, None
+        session.close()
+
+
+def put_down(error: LabError) -> None:
+    """Remember a problem of one experiment that must not stop the others."""
+    problems.append(error)
+    console.notice(str(error))
+
+
+def tell(line: IndexLine) -> None:
+    """Say in one line what a sealed run brought."""
+    value = line.outcome.value if line.value is None else f"{line.value:.6g}"
+    best = "  best so far" if line.accepted else ""
+    console.notice(f"{line.run_id}  {line.strategy}  {value}{best}")

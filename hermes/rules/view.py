@@ -1,0 +1,184 @@
+"""What the graph looks at before it is built: which experiments have work in this call.
+
+Reads only, and little: a folder listing and three file stamps an experiment, the lab's index,
+and what the graph remembers. One graph serves every command; a command that runs tasks loads
+the part of it that can have work, ``list`` and ``info`` load all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from hermes import policy
+from hermes.cli import request as requests
+from hermes.cli.taskdb import recorded
+from hermes.lab import Lab
+from hermes.layout import PROJECTIONS
+from hermes.status import Status
+from hermes.steps.project import Signature, read_index, read_status, signature
+from hermes.steps.session import Order
+
+_ALL_PROJECTIONS = frozenset(PROJECTIONS)
+_VALUES = "_values_:"
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the graph remembers of an experiment's last projection."""
+
+    signature: Signature
+    as_of: list[Any]
+
+
+class View:
+    """The lab as one call sees it at its start."""
+
+    def __init__(self, request: requests.Request) -> None:
+        self.request = request
+        self.lab = Lab(request.data_root, environ=request.environ)
+        self.now = self.lab.now()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Every experiment."""
+        return self.lab.experiments()
+
+    @cached_property
+    def index(self) -> Mapping[str, Status]:
+        """What LAB-INDEX.json says."""
+        return read_index(self.lab)
+
+    @cached_property
+    def memories(self) -> dict[str, Memory]:
+        """What the graph remembers, by experiment."""
+        found = {}
+        for task, values in recorded(self.lab.layout.task_database).items():
+            kind, _, name = task.partition(":")
+            saved = values.get(_VALUES)
+            if kind == "project" and isinstance(saved, dict) and "as_of" in saved:
+                found[name] = Memory(saved["inputs"], saved["as_of"])
+        return found
+
+    def is_fresh(self, experiment: str) -> bool:
+        """Say whether the experiment's projections are all there and made from what is there."""
+        memory = self.memories.get(experiment)
+        layout = self.lab.layout.experiment(experiment)
+        if memory is None or memory.signature != signature(layout):
+            return False
+        try:
+            return _ALL_PROJECTIONS.issubset(os.listdir(layout.folder))
+        except OSError:
+            return False
+
+    @cached_property
+    def stale(self) -> list[str]:
+        """Experiments whose projections are missing or behind."""
+        return [name for name in self.names if not self.is_fresh(name)]
+
+    @cached_property
+    def unindexed(self) -> list[str]:
+        """Experiments of which LAB-INDEX.json does not say what their projections say."""
+        behind = set(self.stale)
+        for name in self.names:
+            status, memory = self.index.get(name), self.memories.get(name)
+            if status is None or memory is None or _as_list(status) != memory.as_of:
+                behind.add(name)
+        return sorted(behind)
+
+    @property
+    def lab_is_fresh(self) -> bool:
+        """Say whether the lab's own projections are there and up to date."""
+        layout = self.lab.layout
+        return (
+            not self.unindexed
+            and len(self.index) == len(self.names)
+            and layout.lab_status.is_file()
+        )
+
+    def statuses(self) -> list[Status]:
+        """Return every experiment's status, from the index where that is up to date."""
+        behind = set(self.unindexed)
+        found = (
+            read_status(self.lab, name, anew=True) if name in behind else self.index[name]
+            for name in self.names
+        )
+        return [status for status in found if status is not None]
+
+    @cached_property
+    def quotas(self) -> dict[str, int]:
+        """How many runs each experiment gets in this call, in their turn."""
+        command = self.request.command
+        if command == "burst":
+            return {self.request.text("exp"): self.request.number("n")}
+        if command != "run_once":
+            return {}
+        return policy.shares(self._turns(), self.request.number("max_runs"))
+
+    def _turns(self) -> list[Status]:
+        """Return the experiments that are due and free, as many as there are runs to give."""
+        only, allowed = self.request.maybe("exp"), self.request.maybe("executor_class")
+        due = [
+            status
+            for status in self.statuses()
+            if policy.is_due(status, self.now)
+            and (only is None or status.id == only)
+            and (allowed is None or status.executor_class == allowed)
+        ]
+        turns: list[Status] = []
+        for status in policy.in_turn(due):
+            if len(turns) == self.request.number("max_runs"):
+                break
+            if self._is_free(status.id):
+                turns.append(status)
+        return turns
+
+    def _is_free(self, experiment: str) -> bool:
+        lease = self.lab.leases.read(experiment)
+        return lease is None or not lease.held or self.lab.leases.is_stale(lease)
+
+    def order(self, experiment: str) -> Order:
+        """Return what this call asks of an experiment's iterations."""
+        if self.request.command != "burst":
+            return Order(runs=self.quotas.get(experiment, 1))
+        return Order(
+            attended=True,
+            runs=self.request.number("n"),
+            strategy=self.request.maybe("strategy"),
+            seed=self.request.maybe("seed"),
+            search_space=self.request.maybe("search_space"),
+            pause_seconds=self.request.maybe("pause") or 0.0,
+        )
+
+    @property
+    def shows_all(self) -> bool:
+        """Say whether the whole graph is to be loaded, for ``list``, ``info`` and their like."""
+        return self.request.command is None
+
+    @cached_property
+    def chained(self) -> list[str]:
+        """Experiments whose chain of steps is loaded."""
+        return self.names if self.shows_all else list(self.quotas)
+
+    @cached_property
+    def projected(self) -> list[str]:
+        """Experiments whose ``project`` task is loaded."""
+        if self.shows_all:
+            return self.names
+        wanted = self.request.maybe("exp")
+        named = [wanted] if wanted in self.names else []
+        return sorted({*self.stale, *self.chained, *named})
+
+
+def _as_list(status: Status) -> list[Any]:
+    as_of = status.as_of
+    return [as_of.spec_sha256, as_of.journal_bytes, as_of.metrics_bytes]
+
+
+@cache
+def view() -> View:
+    """Return the one view of this call."""
+    return View(requests.current())

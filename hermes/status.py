@@ -1,0 +1,122 @@
+"""What programs and people see of an experiment: the content of ``STATUS.json``.
+
+Pure: ``status_of`` derives it from the SPEC, the folded state, and nothing else, so that a
+rebuilt status equals the first one byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hermes import cadence
+from hermes.model import Direction, Phase, Priority
+from hermes.spec import Spec
+from hermes.state import ExperimentState, Scored, current_tier
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """What a projection was made from: the SPEC's digest and the bytes folded of both streams."""
+
+    spec_sha256: str
+    journal_bytes: int
+    metrics_bytes: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """An experiment at a glance; field by field what ``STATUS.json`` holds."""
+
+    id: str
+    phase: Phase
+    phase_reason: str
+    goal: str
+    metric: str
+    metric_direction: Direction
+    priority: Priority
+    autonomous: bool
+    executor_class: str
+    tags: tuple[str, ...]
+    created_at: str | None
+    run_count: int
+    success_count: int
+    run_count_by_tier: Mapping[str, int]
+    best_run: str | None
+    best_metric_value: float | None
+    best_run_by_tier: Mapping[str, str]
+    best_metric_by_tier: Mapping[str, float]
+    current_fidelity_tier: str
+    next_fidelity_tier: str | None
+    last_run: str | None
+    last_run_at: str | None
+    last_outcome: str | None
+    failure_streak: int
+    next_due_at: str | None
+    blocked_reason: str | None
+    max_iterations_per_run: int
+    as_of: AsOf
+
+    @property
+    def waiting_since(self) -> str:
+        """Since when it has not had a turn; earlier is more urgent among equals."""
+        return self.last_run_at or self.created_at or ""
+
+
+def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
+    """Return the status of an experiment from its SPEC and its folded history."""
+    tier = current_tier(state, spec.first_tier)
+    best = overall_best(spec, state)
+    last = state.last
+    return Status(
+        id=spec.id,
+        phase=state.phase,
+        phase_reason=state.phase_reason,
+        goal=spec.goal,
+        metric=spec.metric,
+        metric_direction=spec.metric_direction,
+        priority=spec.priority,
+        autonomous=spec.autonomous,
+        executor_class=spec.executor_class,
+        tags=spec.tags,
+        created_at=state.created_at,
+        run_count=state.run_count,
+        success_count=state.success_count,
+        run_count_by_tier=state.runs_by_tier,
+        best_run=best.run_id if best else None,
+        best_metric_value=best.value if best else None,
+        best_run_by_tier={name: top[0].run_id for name, top in state.top_by_tier.items()},
+        best_metric_by_tier={name: top[0].value for name, top in state.top_by_tier.items()},
+        current_fidelity_tier=tier,
+        next_fidelity_tier=spec.next_tier(tier),
+        last_run=last.run_id if last else None,
+        last_run_at=last.planned_at if last else None,
+        last_outcome=last.outcome.value if last else None,
+        failure_streak=state.failure_streak,
+        next_due_at=_next_due(spec, state),
+        blocked_reason=_blocked(state),
+        max_iterations_per_run=spec.max_iterations_per_run,
+        as_of=AsOf(spec_sha256, state.journal_bytes, state.metrics_bytes),
+    )
+
+
+def overall_best(spec: Spec, state: ExperimentState) -> Scored | None:
+    """Return the best run of the highest tier that has one; tiers are never compared."""
+    for tier in reversed(spec.tiers):
+        best = state.best(tier)
+        if best is not None:
+            return best
+    return None
+
+
+def _next_due(spec: Spec, state: ExperimentState) -> str | None:
+    """Return when the cadence allows the next run; None when that is at once or not at all."""
+    if state.phase not in (Phase.QUEUED, Phase.ACTIVE) or state.last is None:
+        return None
+    return cadence.next_due(spec.cadence, state.last.planned_at)
+
+
+def _blocked(state: ExperimentState) -> str | None:
+    if state.phase in (Phase.QUEUED, Phase.ACTIVE):
+        return None
+    return state.phase_reason or f"the phase is {state.phase.value}"

@@ -1,0 +1,1 @@
+"""The verbs of the lab: one function a step, each idempotent on files."""

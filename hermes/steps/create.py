@@ -1,0 +1,73 @@
+"""The step ``create``: registers an experiment from a SPEC; all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes import files
+from hermes.codec import digest
+from hermes.errors import RequestError
+from hermes.lab import Lab
+from hermes.layout import ExperimentLayout
+from hermes.store.journal import first_line
+from hermes.store.specs import PreparedSpec, prepare
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new experiment's id, and what the user should know about its SPEC."""
+
+    experiment: str
+    notices: tuple[str, ...]
+
+
+def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
+    """Register an experiment. Raises SpecError or RequestError; nothing is created then.
+
+    Writes: the experiment's folder, made under a temporary name and renamed when it is whole
+    and durable; then an event.
+    """
+    lab.require()
+    prepared = prepare(source, experiment=experiment, data_root=lab.layout.root)
+    _check_strategy(prepared)
+    _refuse_taken(lab, prepared.id)
+    final = lab.layout.experiment(prepared.id)
+    temporary = files.temporary_beside(final.folder)
+    try:
+        _build(lab, ExperimentLayout(temporary), prepared)
+        with lab.projections.lock(prepared.id):
+            if not files.publish_folder(temporary, final.folder):
+                _refuse_taken(lab, prepared.id)
+    except BaseException:
+        files.remove_tree(temporary)
+        raise
+    lab.record("created", prepared.id, detail=str(source))
+    return Created(prepared.id, prepared.notices)
+
+
+def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
+    files.make_folder(layout.folder)
+    for folder in (layout.runs, layout.checkpoints):
+        files.make_folder(folder)
+    files.write_new(layout.spec, prepared.text)
+    line = first_line(at=lab.now(), by="human", spec_sha256=digest(prepared.text))
+    files.write_new(layout.journal, line)
+    files.write_new(layout.metrics, b"")
+    files.sync_paths([layout.spec, layout.journal, layout.metrics, layout.folder])
+
+
+def _check_strategy(prepared: PreparedSpec) -> None:
+    """Refuse a strategy that does not exist (or lacks its library) before anything is made."""
+    if prepared.spec.strategy is not None:
+        from hermes.search.registry import check
+
+        check(prepared.spec.strategy)
+
+
+def _refuse_taken(lab: Lab, experiment: str) -> None:
+    if files.exists(lab.layout.experiment(experiment).folder):
+        raise RequestError(
+            f"There is an experiment called {experiment!r} already.",
+            "Give another one with id=NAME, or go on with that one: see `experiments`.",
+        )

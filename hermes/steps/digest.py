@@ -1,0 +1,50 @@
+"""The step ``digest``: sums up a completed UTC day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from hermes import files
+from hermes.clock import format_time, parse_time
+from hermes.lab import Lab
+from hermes.model import IndexLine
+from hermes.steps.project import read_status
+
+_DAY = 10  # characters of an ISO date
+
+
+def yesterday(now: str) -> str:
+    """Return the UTC day before ``now``, as ``2026-01-31``."""
+    return format_time(parse_time(now) - timedelta(days=1))[:_DAY]
+
+
+def digest_path(lab: Lab, day: str) -> Path:
+    """Return where the digest of ``day`` stands."""
+    return lab.layout.daily_digests / f"{day}.md"
+
+
+def is_digested(lab: Lab, day: str) -> bool:
+    """Say whether ``day`` has a digest, or nothing had happened yet by its end."""
+    if files.exists(digest_path(lab, day)):
+        return True
+    first = lab.ledger.first()
+    return first is None or first.at[:_DAY] > day
+
+
+def digest(lab: Lab, day: str) -> bool:
+    """Write the digest of ``day``; False when another process was first.
+
+    Writes: one file in ``digests/daily``, once.
+    """
+    from hermes.render.digest import daily
+
+    statuses = [status for name in lab.experiments() if (status := read_status(lab, name))]
+    runs = {status.id: _runs_of(lab, status.id, day) for status in statuses}
+    events = [event for event in lab.ledger.read().events if event.at[:_DAY] == day]
+    return lab.projections.write_once(digest_path(lab, day), daily(day, statuses, runs, events))
+
+
+def _runs_of(lab: Lab, experiment: str, day: str) -> list[IndexLine]:
+    lines = lab.index(experiment).read().lines
+    return [line for line in lines if line.completed_at[:_DAY] == day]

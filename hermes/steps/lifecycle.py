@@ -1,0 +1,37 @@
+"""The steps ``pause``, ``resume`` and ``complete``: a person's decisions about a phase."""
+
+from __future__ import annotations
+
+from hermes import history
+from hermes.errors import RequestError
+from hermes.lab import Lab
+from hermes.model import Intent, Phase
+
+_REFUSED = {
+    (Phase.COMPLETED, Phase.PAUSED): "it is completed; `resume` it first if you mean to go on",
+}
+
+
+def set_phase(lab: Lab, experiment: str, phase: Phase, reason: str) -> bool:
+    """Set the phase on a person's word; False when it was that already.
+
+    Takes no lease: a running burst sees it at its next iteration.
+    Writes: a line of the journal, durable, and an event.
+    """
+    lab.experiment(experiment)
+    past = history.read(lab, experiment)
+    refused = _REFUSED.get((past.state.phase, phase))
+    if refused:
+        raise RequestError(f"{experiment} cannot be {phase.value}: {refused}.")
+    if past.state.phase is phase and phase is not Phase.ACTIVE:
+        return False
+    lab.journal(experiment).append(
+        at=lab.now(),
+        intent=Intent.PHASE,
+        by="human",
+        after_runs=past.state.run_count,
+        phase=phase,
+        reason=reason,
+    )
+    lab.record("phase", experiment, detail=f"{phase.value}: {reason}" if reason else phase.value)
+    return True

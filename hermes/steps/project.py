@@ -1,0 +1,132 @@
+"""The step ``project``: derives every projection of an experiment, or of the lab, anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes import codec, files, history
+from hermes.errors import BrokenFile
+from hermes.history import History
+from hermes.lab import Lab
+from hermes.layout import ExperimentLayout
+from hermes.status import AsOf, Status
+from hermes.store.projections import LAB_LOCK
+from hermes.store.specs import checkpoint as spec_checkpoint
+
+Signature = list[list[int]]
+
+
+def inputs(layout: ExperimentLayout) -> list[Path]:
+    """Return the files that an experiment's projections are made from."""
+    return [layout.spec, layout.journal, layout.metrics]
+
+
+def signature(layout: ExperimentLayout) -> Signature:
+    """Return size and modification time (ns) of each input; what tells fresh from stale."""
+    return [_size_and_time(path) for path in inputs(layout)]
+
+
+def _size_and_time(path: Path) -> list[int]:
+    try:
+        entry = os.stat(path)
+    except OSError:
+        return [-1, -1]
+    return [entry.st_size, entry.st_mtime_ns]
+
+
+@dataclass(frozen=True)
+class Projected:
+    """What an experiment's projections were made from.
+
+    ``signature`` is that of the inputs as they were before they were read.
+    """
+
+    signature: Signature
+    as_of: AsOf
+
+
+def project(lab: Lab, experiment: str) -> Projected:
+    """Write every projection of an experiment that differs from what it should be.
+
+    Writes: the projections and checkpoints, by rename, under the experiment's projection lock.
+    Raises BrokenFile when the SPEC cannot be read.
+    """
+    from hermes.render.experiment import projections
+
+    layout = lab.layout.experiment(experiment)
+    with lab.projections.lock(experiment):
+        seen = signature(layout)
+        past = history.read(lab, experiment)
+        for name, text in projections(past.spec.spec, past.state, past.status()).items():
+            lab.projections.write(layout.folder / name, text)
+        _write_checkpoints(lab, layout, past)
+    return Projected(seen, past.status().as_of)
+
+
+def _write_checkpoints(lab: Lab, layout: ExperimentLayout, past: History) -> None:
+    status = past.status()
+    write = lab.projections.write
+    write(layout.state, history.checkpoint(lab, status.id, past.state))
+    write(layout.parsed_spec, spec_checkpoint(past.spec))
+    write(layout.checkpoints / "latest-run.txt", f"{status.last_run or ''}\n".encode())
+    write(layout.checkpoints / "best-run.txt", f"{status.best_run or ''}\n".encode())
+
+
+def project_lab(lab: Lab, changed: Iterable[str] | None = None) -> None:
+    """Write the lab's own projections.
+
+    ``changed`` names the experiments whose status may differ from what LAB-INDEX.json says of
+    them; None reads every status anew.
+    Writes: LAB-STATUS.md and LAB-INDEX.json, by rename, under the lab's projection lock.
+    """
+    from hermes.render.overview import lab_index, lab_status
+
+    with lab.projections.lock(LAB_LOCK):
+        known = {} if changed is None else dict(read_index(lab))
+        names = lab.experiments()
+        fresh = set(names) - set(known) | (set(changed) if changed is not None else set())
+        statuses: dict[str, Status] = {}
+        for name in names:
+            status = read_status(lab, name) if name in fresh else known[name]
+            if status is not None:
+                statuses[name] = status
+        ordered = [statuses[name] for name in sorted(statuses)]
+        lab.projections.write(lab.layout.lab_index, lab_index(ordered))
+        lab.projections.write(lab.layout.lab_status, lab_status(ordered))
+
+
+def read_index(lab: Lab) -> Mapping[str, Status]:
+    """Return every status in LAB-INDEX.json; empty when it is missing or broken."""
+    try:
+        raw = codec.from_json(files.read(lab.layout.lab_index) or b"null")
+        entries = [codec.decode(Status, entry) for entry in raw["experiments"]]
+    except (ValueError, TypeError, KeyError, OSError):
+        return {}
+    return {status.id: status for status in entries}
+
+
+def read_status(lab: Lab, experiment: str, *, anew: bool = False) -> Status | None:
+    """Return an experiment's status as projected, else as its records tell it, else None.
+
+    ``anew`` asks the records first; the projection then serves only when they are broken.
+    """
+    projected = None if anew else _projected_status(lab, experiment)
+    return projected or _recorded_status(lab, experiment) or _projected_status(lab, experiment)
+
+
+def _projected_status(lab: Lab, experiment: str) -> Status | None:
+    try:
+        data = files.read(lab.layout.experiment(experiment).status)
+        return codec.read_record(Status, data or b"")
+    except (ValueError, OSError):
+        return None
+
+
+def _recorded_status(lab: Lab, experiment: str) -> Status | None:
+    try:
+        return history.read(lab, experiment).status()
+    except (BrokenFile, OSError):
+        return None

@@ -1,0 +1,89 @@
+"""Where the next trial comes from: a retry of what was cut off, the strategy, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hermes.errors import RequestError
+from hermes.model import EMPTY, Origin, Proposal
+from hermes.steps.session import Session
+
+if TYPE_CHECKING:
+    from hermes.search.base import Strategy
+    from hermes.search.space import Space
+
+PLAIN = "none"
+_DEFAULT_SPACE = "search_space.json"
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A proposal, the number of its trial, and the run it repeats, if any."""
+
+    proposal: Proposal
+    trial: int
+    parent_run: str | None
+
+
+def next_idea(session: Session) -> Idea | None:
+    """Return what to try next; None when the search space has no point left."""
+    if session.state.retries:
+        retry = session.state.retries[0]
+        proposal = Proposal(
+            retry.params, retry.strategy, Origin.RETRY, f"runs {retry.run_id} again: it was cut off"
+        )
+        return Idea(proposal, retry.trial, retry.run_id)
+    number = session.state.last_trial + 1
+    if session.strategy is None:
+        return Idea(Proposal(EMPTY, PLAIN, Origin.PLAIN), number, None)
+    proposed = session.strategy.ask(number)
+    return None if proposed is None else Idea(proposed, number, None)
+
+
+def make_strategy(session: Session) -> Strategy | None:
+    """Make the strategy that the command or the SPEC names, and tell it the whole history.
+
+    Raises RequestError when a strategy is named and there is no search space for it.
+    """
+    name = session.strategy_name
+    if name is None:
+        return None
+    from hermes.search.base import SearchContext
+    from hermes.search.registry import make
+
+    context = SearchContext(
+        space=find_space(session),
+        direction=session.spec.metric_direction,
+        seed=session.seed,
+        budget=session.order.runs,
+        options=session.spec.strategy_options,
+    )
+    strategy = make(name, context)
+    for line in session.lab.index(session.experiment).read().lines:
+        strategy.tell(line.trial_record())
+    return strategy
+
+
+def find_space(session: Session) -> Space:
+    """Read the search space: the command's, the SPEC's, or the workspace's own file."""
+    from hermes.search.space import load_space, parse_space
+
+    chosen = session.order.search_space or session.spec.search_space
+    if isinstance(chosen, Mapping):
+        return parse_space(chosen, source=str(session.layout.spec))
+    path = Path(chosen) if chosen is not None else _workspace_space(session)
+    if path is None or not path.is_file():
+        looked = f" at {path}" if path is not None else ""
+        raise RequestError(
+            f"Strategy {session.strategy_name!r} needs a search space, and there is none{looked}.",
+            f"Put a {_DEFAULT_SPACE} into the workspace, or give search_space=FILE.",
+        )
+    return load_space(path)
+
+
+def _workspace_space(session: Session) -> Path | None:
+    root = session.spec.workspace_root
+    return Path(root) / _DEFAULT_SPACE if root is not None else None

@@ -1,0 +1,99 @@
+"""The step ``reclaim``: completes what a crashed owner left; never touches a living one's work."""
+
+from __future__ import annotations
+
+from hermes.lab import Lab
+from hermes.layout import PackageLayout
+from hermes.model import Execution, Manifest, Outcome, Package, Usage
+from hermes.steps.plan import Planned
+from hermes.steps.session import Order, Session, opened
+
+
+def reconcile(session: Session) -> None:
+    """Bring the packages and the index of an experiment we hold into order.
+
+    Writes: sealed bundles for runs that had ended or were cut off, missing index lines, and the
+    removal of what is left over.
+    """
+    repair_index(session)
+    packages = session.lab.packages
+    for found in packages.running(session.experiment):
+        content = packages.read(found.layout)
+        stage = packages.stage_of(found.layout)
+        if (
+            content is None
+            or stage == "empty"
+            or session.lab.bundles.has(session.experiment, content[1].run_id)
+        ):
+            packages.discard(found.layout)
+        elif stage != "planned":
+            _seal_remains(session, found.layout, *content)
+
+
+def repair_index(session: Session) -> bool:
+    """Rebuild the index when it does not name just the sealed bundles; False when it did."""
+    from hermes import history
+
+    lab, experiment = session.lab, session.experiment
+    index = lab.index(experiment)
+    if not index.missing(lab.bundles.list(experiment)):
+        return False
+    index.rebuild(lambda: lab.bundles.read_all(experiment))
+    lab.record("repaired", experiment, detail="metrics.jsonl was rebuilt from the bundles")
+    session.state = history.fold(lab, experiment, session.spec.metric_direction)
+    last = index.last()
+    session.previous_sha256 = last.sha256 if last else None
+    session.last_planned_at = last.planned_at if last else ""
+    return True
+
+
+def reclaimable(lab: Lab) -> list[str]:
+    """Return the experiments with work that nobody alive is doing."""
+    waiting = {found.name.experiment for found in lab.packages.running()}
+    left = {lease.experiment for lease in lab.leases.stale()}
+    held = {name for name in waiting if _is_worked_on(lab, name)}
+    return sorted(((waiting - held) | left) & set(lab.experiments()))
+
+
+def reclaim(lab: Lab, experiment: str) -> bool:
+    """Complete one experiment's unfinished work; False when somebody alive is at it."""
+    with opened(lab, experiment, Order()) as session:
+        return session is not None
+
+
+def _is_worked_on(lab: Lab, experiment: str) -> bool:
+    lease = lab.leases.read(experiment)
+    return lease is not None and lease.held and not lab.leases.is_stale(lease)
+
+
+def _is_sealed(session: Session, manifest: Manifest) -> bool:
+    return session.lab.bundles.has(session.experiment, manifest.run_id)
+
+
+def _seal_remains(
+    session: Session, folder: PackageLayout, package: Package, manifest: Manifest
+) -> None:
+    from hermes.steps.seal import seal
+
+    packages = session.lab.packages
+    execution = packages.read_execution(folder)
+    if execution is None:
+        packages.detach_logs(folder)
+        execution = _interrupted(session, manifest)
+        session.lab.record("interrupted", session.experiment, manifest.run_id)
+    seal(session, Planned(package, folder, manifest), execution)
+
+
+def _interrupted(session: Session, manifest: Manifest) -> Execution:
+    return Execution(
+        outcome=Outcome.INTERRUPTED,
+        reason="the process that ran it ended before the run did",
+        value=None,
+        secondary={},
+        exit_status=None,
+        started_at=manifest.planned_at,
+        completed_at=session.lab.now(),
+        usage=Usage(0.0, 0.0, 0),
+        workspace={},
+        machine={},
+    )

@@ -1,0 +1,79 @@
+"""The step ``refresh``: throws derived files away and rebuilds them from the canonical ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hermes import files
+from hermes.clock import format_time, parse_time
+from hermes.errors import LabError
+from hermes.lab import Lab
+from hermes.steps.digest import digest, digest_path, yesterday
+from hermes.steps.init import init
+from hermes.steps.project import project, project_lab
+
+_DAY = 10
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How many experiments were rebuilt, and what could not be."""
+
+    count: int
+    problems: tuple[str, ...]
+
+
+def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
+    """Rebuild the projections of one experiment or of all, and those of the lab.
+
+    Writes: the index where it does not name just the sealed bundles, every projection, and the
+    digests that are missing.
+    """
+    lab.require()
+    init(lab)
+    names = [lab.experiment(experiment).folder.name] if experiment else lab.experiments()
+    problems = [problem for name in names if (problem := _refresh_experiment(lab, name))]
+    project_lab(lab)
+    if experiment is None:
+        for day in _days(lab):
+            if not files.exists(digest_path(lab, day)):
+                digest(lab, day)
+    return Refreshed(len(names) - len(problems), tuple(problems))
+
+
+def _refresh_experiment(lab: Lab, experiment: str) -> str | None:
+    """Rebuild one experiment; return what is wrong with it, for the others must go on."""
+    layout = lab.layout.experiment(experiment)
+    try:
+        mend_index(lab, experiment)
+        for checkpoint in (layout.state, layout.parsed_spec):
+            files.remove_tree(checkpoint)
+        project(lab, experiment)
+    except (LabError, OSError) as error:
+        return f"{experiment}: {error}"
+    return None
+
+
+def mend_index(lab: Lab, experiment: str) -> bool:
+    """Rebuild the index of an experiment when it does not name just the sealed bundles.
+
+    Safe beside a living owner: the file is replaced under its lock, and a line that the rebuilt
+    file holds already is not appended again.
+    """
+    index, bundles = lab.index(experiment), lab.bundles
+    if not index.missing(bundles.list(experiment)):
+        return False
+    return index.rebuild(lambda: bundles.read_all(experiment))
+
+
+def _days(lab: Lab) -> Iterable[str]:
+    """Return every day from the lab's first event to yesterday."""
+    first = lab.ledger.first()
+    if first is None:
+        return
+    moment, last = parse_time(first.at), yesterday(lab.now())
+    while (day := format_time(moment)[:_DAY]) <= last:
+        yield day
+        moment += timedelta(days=1)
