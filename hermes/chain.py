@@ -22,8 +22,8 @@ from hermes import codec, files
 from hermes.errors import BrokenFile
 
 _START = b'{"seq":'
-# How a written line ends, also when one of its last two bytes is not what it was.
-_ENDED = re.compile(rb'(?:\}|,"sum":"[0-9a-f]{16}".{1,2})\Z', re.DOTALL)
+# How a written line ends, also when one of the bytes behind its checksum is not what it was.
+_ENDED = re.compile(rb'(?:"\}|,"sum":"[0-9a-f]{16}.{2,3})\Z', re.DOTALL)
 
 
 class Chained(Protocol):

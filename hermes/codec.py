@@ -56,8 +56,23 @@ _DECODER = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite
 _UNIQUE_DECODER = json.JSONDecoder(
     parse_constant=_reject_constant, parse_float=_finite, object_pairs_hook=_unique
 )
-_COMPACT = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-_PRETTY = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=2)
+
+
+def _opened(value: object) -> Any:
+    """Turn one value that JSON does not know into one it does; what is inside comes by itself."""
+    if is_dataclass(value):
+        return {name: getattr(value, name) for name in _field_names(cast(Any, type(value)))}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Enum):
+        return value.value
+    raise ValueError(f"{type(value).__name__} has no JSON form")
+
+
+_COMPACT = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_opened
+)
+_PRETTY = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=2, default=_opened)
 
 
 def from_json(data: bytes | str, *, unique_keys: bool = False) -> Any:
@@ -76,7 +91,7 @@ def from_json(data: bytes | str, *, unique_keys: bool = False) -> Any:
 def to_json(value: object, *, pretty: bool = False) -> bytes:
     """Write strict JSON, ending in a newline. Raises ValueError for NaN and infinity."""
     encoder = _PRETTY if pretty else _COMPACT
-    return encoder.encode(plain(value)).encode("utf-8", "backslashreplace") + b"\n"
+    return encoder.encode(value).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def plain(value: object) -> Any:
@@ -224,7 +239,7 @@ def _mapping(item: _Converter) -> _Converter:
 
 def to_line(record: object) -> bytes:
     """Write a record as one line that ends in its own checksum, ``"sum"``, and a newline."""
-    body = _COMPACT.encode(plain(record)).encode("utf-8", "backslashreplace")
+    body = _COMPACT.encode(record).encode("utf-8", "backslashreplace")
     checksum = sha256(body).hexdigest()[:_SUM_DIGITS]
     return b'%s,"sum":"%s"}\n' % (body[:-1], checksum.encode())
 

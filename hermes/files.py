@@ -20,7 +20,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 _SYNC_THREADS = 8
 _SYNC_BATCH = 128  # open at a time: a process has 1,024 descriptors, and not all are ours
 _LONG_PATH = 2048  # half of what the system takes; a name of 255 bytes more still fits
-_TAIL_BYTES = 64 * 1024
+_TAIL_BYTES = 8 * 1024
+_COPY_BYTES = 1024 * 1024
 _POLL_SECONDS = 0.002
 _counter = itertools.count()
 
@@ -171,7 +172,10 @@ def make_folder(path: Path, *, durable: bool = False) -> None:
 
     Writes: folders, mode 0700 before the umask; with ``durable`` also syncs each parent.
     """
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = path.parent
     for folder in reversed(missing):
         with contextlib.suppress(FileExistsError):
             _ops.mkdir(str(folder), 0o700)
@@ -253,6 +257,11 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
+def set_mode(path: Path | str, mode: int) -> None:
+    """Change a file's permissions. Writes: those alone."""
+    _ops.chmod(os.fspath(path), mode)
+
+
 def remove(path: Path | str) -> bool:
     """Remove a file's name; False when it was gone already."""
     try:
@@ -279,6 +288,11 @@ def temporary_beside(path: Path) -> Path:
         name = path.with_name(f".{path.name}.{os.getpid()}.{next(_counter)}.tmp")
         if not os.path.lexists(name):
             return name
+
+
+def temporary_for(name: str) -> str:
+    """Return the name that something with this temporary name was to get."""
+    return name[1:].rsplit(".", 3)[0]
 
 
 def temporary_owner(name: str) -> int | None:
@@ -362,9 +376,80 @@ def overwrite(path: Path, data: bytes, *, durable: bool = False) -> None:
         os.close(fd)
 
 
+def give_name(path: Path, name: Path) -> None:
+    """Give a file a second name; raises FileExistsError when that is taken. Writes: the name."""
+    _ops.link(str(path), str(name))
+
+
+def detach(path: Path, *, temporary: Path, mode: int = 0o600) -> bool:
+    """Give a file a content that nobody else has open or linked; False when there is no file.
+
+    Writes: a copy at ``temporary`` (on the same file system), then a rename over ``path``.
+    """
+    try:
+        with open(path, "rb") as stream:
+            _copy(stream, temporary, mode)
+    except FileNotFoundError:
+        return False
+    _ops.rename(str(temporary), str(path))
+    return True
+
+
+def _copy(stream: BinaryIO, target: Path, mode: int) -> None:
+    fd = _ops.open(str(target), os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        while data := stream.read(_COPY_BYTES):
+            _ops.write(fd, data)
+    finally:
+        os.close(fd)
+
+
 def _set_aside_folder(path: Path) -> None:
     """Move a folder that stands where a file belongs out of the way; nothing is deleted."""
     _ops.rename(str(path), f"{path}.set-aside-{os.getpid()}-{next(_counter)}")
+
+
+# Files that grow while something runs
+
+
+class Stream:
+    """A new file that its only owner writes piece by piece and may read back and shorten.
+
+    Writes: ``path``, which must not exist yet; raises FileExistsError when it does.
+    """
+
+    def __init__(self, path: Path | str, *, mode: int = 0o600) -> None:
+        self.path = os.fspath(path)
+        self._fd = _ops.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+
+    def write(self, data: bytes) -> None:
+        """Write ``data`` at the present place, at first the beginning."""
+        _ops.write(self._fd, data)
+
+    def move_to(self, offset: int) -> None:
+        """Make ``offset`` the place of the next writing."""
+        os.lseek(self._fd, offset, os.SEEK_SET)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset`` on; the place of writing stays."""
+        return os.pread(self._fd, size, offset)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to ``size`` bytes."""
+        _ops.truncate(self._fd, size)
+
+    def still_named(self) -> bool:
+        """Say whether its name still leads to it."""
+        try:
+            named = os.lstat(self.path)
+        except OSError:
+            return False
+        opened = os.fstat(self._fd)
+        return (opened.st_ino, opened.st_dev) == (named.st_ino, named.st_dev)
+
+    def close(self) -> None:
+        """Close the file; whatever else is asked of it after that fails."""
+        os.close(self._fd)
 
 
 # Append-only files

@@ -14,15 +14,17 @@ PROJECTIONS = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md
 CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
 STAGES = ("ready", "running", "complete")
 
-EXPERIMENT_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
+_ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
+EXPERIMENT_ID = re.compile(_ID + r"\Z")
 RESERVED_IDS = frozenset(
     {"lab", "all", "none", "null", "con", "prn", "aux", "nul"}
     | {f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)}
 )
-RUN_ID = re.compile(r"RUN-\d{8}T\d{6}\.\d{6}Z-[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+RUN_ID = re.compile(r"RUN-\d{8}T\d{6}\.\d{6}Z-[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
 _PACKAGE = re.compile(
-    r"(?P<id>(?P<experiment>.+)-(?P<iteration>\d{6,}))"
-    r"(?:,a(?P<attempt>\d+),(?P<worker>[A-Za-z0-9._-]+))?\Z"
+    rf"(?P<id>(?P<experiment>{_ID})-(?P<iteration>\d{{6,18}}))"
+    r"(?:,a(?P<attempt>\d{1,9}),(?P<worker>[A-Za-z0-9._-]{1,80}))?\Z",
+    re.ASCII,
 )
 
 
@@ -142,6 +144,10 @@ class Layout:
     def complete(self) -> Path:
         """Packages that wait to be ingested, and those set aside."""
         return self.dispatch / "complete"
+
+    def set_aside(self, package: str, number: int) -> Path:
+        """The folder in which a package is kept that nobody can use, with the reason."""
+        return self.complete / f"{package}.set-aside-{number}"
 
     @property
     def daily_digests(self) -> Path:

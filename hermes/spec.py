@@ -7,7 +7,6 @@ Limit first: nothing is checked here. ``spec_from_mapping`` takes a mapping that
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -215,20 +214,20 @@ EXECUTION_FIELDS = (
 
 FIELDS = frozenset(item.name for item in dataclasses.fields(Spec)) - {"tier_overrides"}
 
-# TODAY's limits, in one place: what `create` says has no effect yet.
+STRATEGIES = ("random", "grid", "perturb", "bayesian", "evolution", "tree", "llm")
+STRATEGY_GROUP = "hermes_lab.strategies"
+"""The entry points by which other packages add strategies."""
+
 NOT_YET = (
     AGENT_FIELDS
-    | {"notify", "max_parallel", "strategy_options", "stop_conditions", "escalate_when"}
+    | {"notify", "max_parallel", "stop_conditions", "escalate_when", "promotion_strategy"}
     | {"baseline_command", "mutation_command", "holdout_command", "read_only_paths"}
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
-    | {"acceptance.guards", "promotion_strategy", "fidelity_promotion_rule"}
-    | {"promote_after_successes", "promote_top_k", "reduction_factor"}
+    | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
+    | {"promote_top_k", "reduction_factor"}
+    | {f"strategy: {name}" for name in STRATEGIES if name not in ("random", "grid")}
 )
-WORKING_VALUES: Mapping[str, frozenset[str]] = {
-    "strategy": frozenset({"random", "grid"}),
-    "executor_class": frozenset({"local"}),
-}
-"""Fields of which only these values have an effect yet."""
+"""Fields, parts of fields and values that are accepted and have no effect yet."""
 
 
 def fields_without_effect(mapping: Mapping[str, Json]) -> list[str]:
@@ -236,9 +235,10 @@ def fields_without_effect(mapping: Mapping[str, Json]) -> list[str]:
     found = []
     for key, value in mapping.items():
         name = base_field(key)
+        other_class = name == "executor_class" and value != "local"
         if name in NOT_YET:
             found.append(key)
-        elif name in WORKING_VALUES and value not in WORKING_VALUES[name]:
+        elif other_class or f"{name}: {value}" in NOT_YET:
             found.append(f"{key}: {value}")
         elif isinstance(value, dict):
             found.extend(f"{key}.{part}" for part in value if f"{name}.{part}" in NOT_YET)
@@ -265,20 +265,6 @@ def base_field(key: str) -> str:
 def tier_keys(tiers: Iterable[str]) -> list[str]:
     """Return every key that may override something in one of ``tiers``."""
     return [f"{tier}_{name}" for tier in tiers for name in sorted(EXECUTION_FIELDS)]
-
-
-# Cadence
-
-_EVERY = re.compile(r"every-([1-9][0-9]{0,5})-(minute|hour)s?\Z")
-_NAMED = {"hourly": 3600.0, "daily": 86400.0, "weekly": 604800.0}
-
-
-def cadence_seconds(cadence: str) -> float | None:
-    """Return the seconds between two turns; None when ``cadence`` is a cron expression."""
-    match = _EVERY.match(cadence)
-    if match is None:
-        return _NAMED.get(cadence)
-    return float(match[1]) * (60.0 if match[2] == "minute" else 3600.0)
 
 
 # From a mapping

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermes.shipped import example
 from hermes.errors import Busy, CheckFailed
 from hermes.lab import Lab
 from hermes.model import IndexLine, Params
 from hermes.modes.loop import Tally, iterate
+from hermes.shipped import example
 from hermes.status import overall_best
 from hermes.steps.create import create
 from hermes.steps.init import init

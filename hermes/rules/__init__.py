@@ -6,6 +6,7 @@ Loading the rules reads and never writes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 Creator = Callable[[], Any]
@@ -27,9 +28,9 @@ def creators() -> dict[str, Creator]:
     )
 
     modules = (reclaim, plan, execute, seal, project, digest, modes, control, reporting, upkeep)
-    return {
-        name: value
-        for module in modules
-        for name, value in vars(module).items()
-        if name.startswith("task_")
-    }
+    return {name: creator for module in modules for name, creator in of(module).items()}
+
+
+def of(module: ModuleType) -> dict[str, Creator]:
+    """Return the task creators of one module, in its order."""
+    return {name: value for name, value in vars(module).items() if name.startswith("task_")}

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from hermes.cli import console
 from hermes.model import Phase
+from hermes.rules.asked import asked
 from hermes.rules.view import view
 
 LIFECYCLE = {"pause": Phase.PAUSED, "resume": Phase.ACTIVE, "complete": Phase.COMPLETED}
-_PURPOSE = {
-    "pause": "Hold an experiment; a running burst stops at its next iteration.",
-    "resume": "Let an experiment go on, and forgive its failures.",
-    "complete": "End an experiment.",
-}
 
 
 def task_init() -> dict[str, Any]:
     """Make the data root; running it again changes nothing."""
-    return {"actions": [console.action(make_lab)], "uptodate": [False]}
+    return asked("init", make_lab)
 
 
 def task_create() -> dict[str, Any]:
     """Register an experiment from a SPEC; all or nothing."""
-    return {"actions": [console.action(register)], "uptodate": [False]}
+    return asked("create", register)
 
 
 def task_lifecycle() -> Iterator[dict[str, Any]]:
     """Set an experiment's phase, then let the graph project it."""
-    experiment = view().request.maybe("exp")
+    experiment = view().given("exp", str)
     known = experiment in view().names
     yield {
         "basename": "_decide",
@@ -37,15 +34,9 @@ def task_lifecycle() -> Iterator[dict[str, Any]]:
         "actions": [console.action(decide)],
         "uptodate": [False],
     }
+    after = ["_decide", *([f"project:{experiment}"] if known else []), "project:lab"]
     for name in LIFECYCLE:
-        projected = [f"project:{experiment}", "project:lab"] if known else []
-        yield {
-            "basename": name,
-            "doc": _PURPOSE[name],
-            "task_dep": ["_decide", *projected] if view().request.command == name else [],
-            "actions": [console.action(report_phase)],
-            "uptodate": [False],
-        }
+        yield asked(name, report_phase, after=after if view().request.command == name else ())
 
 
 def make_lab() -> None:
@@ -67,7 +58,7 @@ def register() -> None:
     from hermes.steps.project import project, project_lab
 
     request, lab = view().request, view().lab
-    created = create(lab, request.path("spec"), experiment=request.maybe("id"))
+    created = create(lab, view().need("spec", Path), experiment=view().given("id", str))
     project(lab, created.experiment)
     project_lab(lab, {created.experiment})
     for notice in created.notices:
@@ -84,9 +75,9 @@ def decide() -> None:
     assert request.command is not None
     set_phase(
         view().lab,
-        request.text("exp"),
+        view().need("exp", str),
         LIFECYCLE[request.command],
-        request.maybe("reason") or "",
+        view().given("reason", str) or "",
     )
 
 
@@ -94,7 +85,7 @@ def report_phase() -> None:
     """Say what the phase is now."""
     from hermes.steps.project import read_status
 
-    experiment = view().request.text("exp")
+    experiment = view().need("exp", str)
     status = read_status(view().lab, experiment)
     if status is not None:
         console.say(f"{experiment} is {status.phase.value}.")

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hermes.cli import console
 from hermes.errors import CheckFailed
 from hermes.rules import turns
+from hermes.rules.asked import asked
 from hermes.rules.view import view
 
 
 def task_run_once() -> dict[str, Any]:
-    """One scheduler cycle: reclaim, plan, execute, seal, project, digest."""
-    return {
-        "task_dep": [*_chains(), "project:lab", "digest"],
-        "actions": [console.action(report_cycle)],
-        "uptodate": [nothing_was_done],
-    }
+    """One scheduler cycle: reclaim, plan, execute, seal, iterate, project, digest."""
+    cycle = asked("run_once", report_cycle, after=[*_chains(), "project:lab", "digest"])
+    return {**cycle, "uptodate": [nothing_was_done]}
 
 
 def task_burst() -> dict[str, Any]:
     """Run iterations of one experiment back to back."""
-    return {
-        "task_dep": [*_chains(), "project:lab"],
-        "actions": [console.action(report_burst)],
-        "uptodate": [False],
-    }
+    return asked("burst", report_burst, after=[*_chains(), "project:lab"])
 
 
-def task_demo() -> Iterator[dict[str, Any]]:
+def task_demo() -> dict[str, Any]:
     """Run the bundled example end to end in a data root of its own."""
-    yield {
-        "basename": "demo",
-        "doc": "Run the bundled example end to end in a data root of its own.",
-        "actions": [console.action(run_demo)],
-        "uptodate": [False],
-    }
+    return asked("demo", run_demo)
 
 
 def _chains() -> list[str]:
@@ -65,7 +53,7 @@ def report_burst() -> None:
     """Say what the burst found and where to look; exit 1 when no iteration succeeded."""
     from hermes.steps.project import read_status
 
-    experiment = view().request.text("exp")
+    experiment = view().need("exp", str)
     tally = turns.turn(experiment).tally
     status = read_status(view().lab, experiment)
     console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")

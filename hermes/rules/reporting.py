@@ -5,30 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from hermes.cli import console
+from hermes.rules.asked import asked
 from hermes.rules.view import view
 
 
 def task_status() -> dict[str, Any]:
     """Show the lab at a glance."""
-    return _report(show_status)
+    return asked("status", show_status, after=["project:lab"])
 
 
 def task_experiments() -> dict[str, Any]:
     """Show one line per experiment."""
-    return _report(show_experiments)
+    return asked("experiments", show_experiments, after=["project:lab"])
 
 
 def task_show() -> dict[str, Any]:
     """Show one experiment, or one run of it."""
-    return _report(show)
-
-
-def _report(action: Any) -> dict[str, Any]:
-    return {
-        "task_dep": ["project:lab"],
-        "actions": [console.action(action)],
-        "uptodate": [False],
-    }
+    return asked("show", show, after=["project:lab"])
 
 
 def show_status() -> None:
@@ -37,7 +30,7 @@ def show_status() -> None:
     from hermes.steps.project import read_index
 
     view().lab.require()
-    if view().request.wants_json:
+    if view().wants_json:
         console.raw(_read(view().lab.layout.lab_index))
     else:
         statuses = list(read_index(view().lab).values())
@@ -50,7 +43,7 @@ def show_experiments() -> None:
     from hermes.steps.project import read_index
 
     view().lab.require()
-    if view().request.wants_json:
+    if view().wants_json:
         console.raw(_read(view().lab.layout.lab_index))
     else:
         statuses = list(read_index(view().lab).values())
@@ -59,10 +52,9 @@ def show_experiments() -> None:
 
 def show() -> None:
     """Print one experiment, or one run."""
-    request = view().request
-    experiment = request.text("exp")
+    experiment = view().need("exp", str)
     view().lab.experiment(experiment)
-    run = request.maybe("run")
+    run = view().given("run", str)
     if run is None:
         _show_experiment(experiment)
     else:
@@ -73,7 +65,7 @@ def _show_experiment(experiment: str) -> None:
     from hermes import history
     from hermes.render.overview import show_text
 
-    if view().request.wants_json:
+    if view().wants_json:
         console.raw(_read(view().lab.layout.experiment(experiment).status))
         return
     past = history.read(view().lab, experiment)
@@ -90,7 +82,7 @@ def _show_run(experiment: str, run: str) -> None:
             "run", run, bundles.list(experiment), f"See `show exp={experiment}` for its runs."
         )
     manifest, metrics, _ = bundles.read(experiment, run)
-    if view().request.wants_json:
+    if view().wants_json:
         console.document({"manifest": manifest, "metrics": metrics})
     else:
         console.say(run_text(manifest, metrics, width=console.width()))

@@ -6,34 +6,35 @@ from typing import Any
 
 from hermes.cli import console
 from hermes.errors import CheckFailed
+from hermes.rules.asked import asked
 from hermes.rules.view import view
 
 
 def task_refresh() -> dict[str, Any]:
     """Rebuild every projection from the canonical files."""
-    return {"actions": [console.action(refresh_all)], "uptodate": [False]}
+    return asked("refresh", refresh_all)
 
 
 def task_watchdog() -> dict[str, Any]:
     """Report what is unhealthy; with repair=yes mend what can be mended."""
-    return {"actions": [console.action(watch)], "uptodate": [False]}
+    return asked("watchdog", watch)
 
 
 def task_recover() -> dict[str, Any]:
     """Recover everything after a crash; living work is never touched."""
-    return {"actions": [console.action(recover_all)], "uptodate": [False]}
+    return asked("recover", recover_all)
 
 
 def task_verify() -> dict[str, Any]:
     """Check every checksum and chain."""
-    return {"actions": [console.action(verify_all)], "uptodate": [False]}
+    return asked("verify", verify_all)
 
 
 def refresh_all() -> None:
     """Rebuild projections and say of how many experiments."""
     from hermes.steps.refresh import refresh
 
-    refreshed = refresh(view().lab, view().request.maybe("exp"))
+    refreshed = refresh(view().lab, view().given("exp", str))
     for problem in refreshed.problems:
         console.notice(problem)
     console.say(f"Rebuilt the projections of {refreshed.count} experiment(s) and of the lab.")
@@ -47,18 +48,18 @@ def watch() -> None:
     """Print the findings; exit 1 when any remains."""
     from hermes.steps.watchdog import watchdog
 
-    findings = watchdog(view().lab, repair=view().request.maybe("repair") == "yes")
+    findings = watchdog(view().lab, repair=view().given("repair", str) == "yes")
     open_findings = [finding for finding in findings if not finding.mended]
-    if view().request.wants_json:
+    if view().wants_json:
         console.document({"healthy": not open_findings, "findings": findings})
-    for finding in findings if not view().request.wants_json else []:
+    for finding in findings if not view().wants_json else []:
         console.say(finding.text)
     if open_findings:
         raise CheckFailed(
             f"{len(open_findings)} finding(s).",
             "Run `watchdog repair=yes`; what remains needs a person.",
         )
-    if not view().request.wants_json:
+    if not view().wants_json:
         console.say("The lab is healthy.")
 
 
@@ -75,7 +76,7 @@ def verify_all() -> None:
     """Verify and name each file that is not as it was sealed; exit 1 when there is one."""
     from hermes.steps.verify import verify
 
-    checked = verify(view().lab, view().request.maybe("exp"))
+    checked = verify(view().lab, view().given("exp", str))
     for problem in checked.problems:
         console.say(problem)
     if checked.problems:

@@ -11,10 +11,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from hermes import policy
 from hermes.cli import request as requests
+from hermes.cli.request import Wanted
 from hermes.cli.taskdb import recorded
 from hermes.lab import Lab
 from hermes.layout import PROJECTIONS
@@ -42,6 +44,20 @@ class View:
         self.lab = Lab(request.data_root, environ=request.environ)
         self.now = self.lab.now()
 
+    def given(self, name: str, kind: type[Wanted]) -> Wanted | None:
+        """Return a variable of this call, or None when it has none such or no value."""
+        variables = self.request.variables
+        return variables.get(name, kind) if name in variables.values else None
+
+    def need(self, name: str, kind: type[Wanted]) -> Wanted:
+        """Return a variable that this call's command requires or has a default for."""
+        return self.request.variables.need(name, kind)
+
+    @property
+    def wants_json(self) -> bool:
+        """Say whether one JSON document is asked for."""
+        return self.given("format", str) == "json"
+
     @cached_property
     def names(self) -> list[str]:
         """Every experiment."""
@@ -60,7 +76,9 @@ class View:
             kind, _, name = task.partition(":")
             saved = values.get(_VALUES)
             if kind == "project" and isinstance(saved, dict) and "as_of" in saved:
-                found[name] = Memory(saved["inputs"], saved["as_of"])
+                found[name] = Memory(
+                    cast(Signature, saved["inputs"]), cast(list[Any], saved["as_of"])
+                )
         return found
 
     def is_fresh(self, experiment: str) -> bool:
@@ -113,14 +131,14 @@ class View:
         """How many runs each experiment gets in this call, in their turn."""
         command = self.request.command
         if command == "burst":
-            return {self.request.text("exp"): self.request.number("n")}
+            return {self.need("exp", str): self.need("n", int)}
         if command != "run_once":
             return {}
-        return policy.shares(self._turns(), self.request.number("max_runs"))
+        return policy.shares(self._turns(), self.need("max_runs", int))
 
     def _turns(self) -> list[Status]:
         """Return the experiments that are due and free, as many as there are runs to give."""
-        only, allowed = self.request.maybe("exp"), self.request.maybe("executor_class")
+        only, allowed = self.given("exp", str), self.given("executor_class", str)
         due = [
             status
             for status in self.statuses()
@@ -130,7 +148,7 @@ class View:
         ]
         turns: list[Status] = []
         for status in policy.in_turn(due):
-            if len(turns) == self.request.number("max_runs"):
+            if len(turns) == self.need("max_runs", int):
                 break
             if self._is_free(status.id):
                 turns.append(status)
@@ -146,11 +164,11 @@ class View:
             return Order(runs=self.quotas.get(experiment, 1))
         return Order(
             attended=True,
-            runs=self.request.number("n"),
-            strategy=self.request.maybe("strategy"),
-            seed=self.request.maybe("seed"),
-            search_space=self.request.maybe("search_space"),
-            pause_seconds=self.request.maybe("pause") or 0.0,
+            runs=self.need("n", int),
+            strategy=self.given("strategy", str),
+            seed=self.given("seed", int),
+            search_space=self.given("search_space", Path),
+            pause_seconds=self.given("pause", float) or 0.0,
         )
 
     @property
@@ -168,7 +186,7 @@ class View:
         """Experiments whose ``project`` task is loaded."""
         if self.shows_all:
             return self.names
-        wanted = self.request.maybe("exp")
+        wanted = self.given("exp", str)
         named = [wanted] if wanted in self.names else []
         return sorted({*self.stale, *self.chained, *named})
 

@@ -41,7 +41,7 @@ def digest(lab: Lab, day: str) -> bool:
 
     statuses = [status for name in lab.experiments() if (status := read_status(lab, name))]
     runs = {status.id: _runs_of(lab, status.id, day) for status in statuses}
-    events = [event for event in lab.ledger.read().events if event.at[:_DAY] == day]
+    events = [event for event in lab.ledger.read().records if event.at[:_DAY] == day]
     return lab.projections.write_once(digest_path(lab, day), daily(day, statuses, runs, events))
 
 

@@ -90,8 +90,7 @@ def _publish(session: Session, idea: Idea) -> Planned:
         rerunnable=True,
     )
     text = plan_text(session.spec, manifest, session.state)
-    worker = f"local-{session.lease.pid}"
-    folder = session.lab.packages.publish_running(package, manifest, text, worker=worker)
+    folder = session.lab.packages.publish_running(package, manifest, text, worker=session.worker)
     return Planned(package, folder, manifest)
 
 

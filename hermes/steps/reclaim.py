@@ -17,17 +17,26 @@ def reconcile(session: Session) -> None:
     """
     repair_index(session)
     packages = session.lab.packages
+    packages.clear_unfinished(session.experiment)
     for found in packages.running(session.experiment):
-        content = packages.read(found.layout)
-        stage = packages.stage_of(found.layout)
-        if (
-            content is None
-            or stage == "empty"
-            or session.lab.bundles.has(session.experiment, content[1].run_id)
-        ):
-            packages.discard(found.layout)
-        elif stage != "planned":
-            _seal_remains(session, found.layout, *content)
+        folder = packages.take_over(found.layout, worker=session.worker)
+        if folder is not None:
+            _settle(session, folder)
+
+
+def _settle(session: Session, folder: PackageLayout) -> None:
+    """Do with a package what its place and its files call for (docs/FORMAT.md, section 7)."""
+    packages = session.lab.packages
+    content = packages.read(folder)
+    stage = packages.stage_of(folder)
+    if content is None or stage == "empty" or _is_sealed(session, content[1]):
+        packages.discard(folder)
+    elif stage != "planned":
+        _seal_remains(session, folder, *content)
+
+
+def _is_sealed(session: Session, manifest: Manifest) -> bool:
+    return session.lab.bundles.has(session.experiment, manifest.run_id)
 
 
 def repair_index(session: Session) -> bool:
@@ -50,9 +59,8 @@ def repair_index(session: Session) -> bool:
 def reclaimable(lab: Lab) -> list[str]:
     """Return the experiments with work that nobody alive is doing."""
     waiting = {found.name.experiment for found in lab.packages.running()}
-    left = {lease.experiment for lease in lab.leases.stale()}
-    held = {name for name in waiting if _is_worked_on(lab, name)}
-    return sorted(((waiting - held) | left) & set(lab.experiments()))
+    known = {name for name in waiting if lab.layout.experiment(name).folder.is_dir()}
+    return sorted(name for name in known if not _is_worked_on(lab, name))
 
 
 def reclaim(lab: Lab, experiment: str) -> bool:
@@ -64,10 +72,6 @@ def reclaim(lab: Lab, experiment: str) -> bool:
 def _is_worked_on(lab: Lab, experiment: str) -> bool:
     lease = lab.leases.read(experiment)
     return lease is not None and lease.held and not lab.leases.is_stale(lease)
-
-
-def _is_sealed(session: Session, manifest: Manifest) -> bool:
-    return session.lab.bundles.has(session.experiment, manifest.run_id)
 
 
 def _seal_remains(

@@ -13,7 +13,7 @@ from pathlib import Path
 from hermes import files
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.layout import parse_package
+from hermes.layout import PackageLayout, parse_package
 from hermes.steps.init import init
 from hermes.steps.project import project, project_lab
 from hermes.steps.refresh import mend_index
@@ -62,14 +62,14 @@ def _set_aside_strangers(lab: Lab) -> Iterator[str]:
         parsed = parse_package(name)
         if parsed is None or parsed.experiment not in known:
             aside = lab.packages.set_aside(
-                lab.layout.running / name, "no package of a known experiment"
+                PackageLayout(lab.layout.running / name), "no package of a known experiment"
             )
             yield f"set {name} aside as {aside.name}"
 
 
 def _complete_ledger(lab: Lab) -> Iterator[str]:
     """Append the events of sealed runs that a crash kept from the ledger."""
-    told = {event.run_id for event in lab.ledger.read().events if event.kind == "sealed"}
+    told = {event.run_id for event in lab.ledger.read().records if event.kind == "sealed"}
     for experiment in lab.experiments():
         for line in lab.index(experiment).read().lines:
             if line.run_id not in told:
@@ -86,14 +86,14 @@ def _remove_temporaries(lab: Lab) -> Iterator[Path]:
 
 def temporaries(lab: Lab) -> Iterator[Path]:
     """Find unfinished files and folders whose process is gone, outside of sealed bundles."""
-    from hermes.store.processes import is_alive
+    from hermes.store.processes import start_time
 
     skipped = {lab.layout.scratch, *(lab.layout.experiment(e).runs for e in lab.experiments())}
     for folder, folders, names in os.walk(lab.layout.root):
         here = Path(folder)
         for name in [*folders, *names]:
             owner = files.temporary_owner(name) if files.is_temporary(name) else None
-            if owner is not None and not is_alive(owner):
+            if owner is not None and start_time(owner) is None:
                 yield here / name
         folders[:] = [
             name for name in folders if here / name not in skipped and not files.is_temporary(name)

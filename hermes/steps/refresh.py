@@ -65,7 +65,7 @@ def mend_index(lab: Lab, experiment: str) -> bool:
     index, bundles = lab.index(experiment), lab.bundles
     if not index.missing(bundles.list(experiment)):
         return False
-    return index.rebuild(lambda: bundles.read_all(experiment))
+    return index.rebuild(lambda: bundles.read_all(experiment)).changed
 
 
 def _days(lab: Lab) -> Iterable[str]:

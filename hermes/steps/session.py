@@ -17,7 +17,7 @@ from hermes import history
 from hermes.lab import Lab
 from hermes.model import Intent, Lease, Phase
 from hermes.state import ExperimentState, current_tier
-from hermes.store.specs import LoadedSpec
+from hermes.store.specs import LoadedSpec, load
 
 if TYPE_CHECKING:
     from hermes.executing.run import Executor
@@ -50,7 +50,7 @@ class Session:
         self.lease = lease
         self.order = order
         self.layout = lab.layout.experiment(experiment)
-        self.loaded: LoadedSpec = history.load(self.layout)
+        self.loaded: LoadedSpec = load(self.layout)
         self.state: ExperimentState = history.fold(
             lab, experiment, self.loaded.spec.metric_direction
         )
@@ -63,6 +63,11 @@ class Session:
     def spec(self) -> Spec:
         """The SPEC in force for this session."""
         return self.loaded.spec
+
+    @property
+    def worker(self) -> str:
+        """The name under which this session holds packages."""
+        return f"local-{self.lease.pid}-{self.lease.token}"
 
     @property
     def tier(self) -> str:

@@ -1,0 +1,1 @@
+"""The doors of the lab: what doit and the command line see of it."""

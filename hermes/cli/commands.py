@@ -1,0 +1,179 @@
+"""The table of the lab's commands: what each is for and which variables it takes.
+
+Pure data: the request is read by it, the task graph documents itself with it, and
+``LAB_MANIFEST.json`` is made from it. A new command is one more entry here (and its task).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["str", "path", "int", "float", "choice", "experiment", "run"]
+Default: TypeAlias = str | int | float | None
+
+EXPECTED: dict[Kind, str] = {
+    "str": "text",
+    "path": "a path",
+    "int": "a whole number",
+    "float": "a number",
+    "choice": "one of the choices",
+    "experiment": "an experiment's id",
+    "run": "a run's id",
+}
+_PLACEHOLDERS: dict[Kind, str] = {
+    "str": "TEXT",
+    "path": "PATH",
+    "int": "N",
+    "float": "NUMBER",
+    "choice": "CHOICE",
+    "experiment": "ID",
+    "run": "RUN",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One ``name=value`` of a command; ``minimum`` and ``maximum`` are allowed values.
+
+    ``ceiling`` says why nothing beyond ``maximum`` is taken, and what to do instead.
+    """
+
+    name: str
+    kind: Kind = "str"
+    help: str = ""
+    default: Default = None
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    ceiling: str = ""
+
+    @property
+    def form(self) -> str:
+        """How it is written, with its default or what belongs there: ``n=10``, ``exp=ID``."""
+        if self.default is not None:
+            shown = f"{self.default:g}" if self.kind == "float" else self.default
+            return f"{self.name}={shown}"
+        return f"{self.name}={'|'.join(self.choices) or _PLACEHOLDERS[self.kind]}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One task that users call by name; ``json`` says that it can answer in JSON."""
+
+    name: str
+    purpose: str
+    variables: tuple[Variable, ...] = ()
+    json: bool = False
+
+    def variable(self, name: str) -> Variable | None:
+        """Return the variable called ``name``, or None when this command takes none such."""
+        return next((item for item in self.variables if item.name == name), None)
+
+    @property
+    def usage(self) -> str:
+        """The command in one line; what may be left out stands in brackets."""
+        forms = (item.form if item.required else f"[{item.form}]" for item in self.variables)
+        return " ".join((self.name, *forms))
+
+    @property
+    def description(self) -> str:
+        """Purpose, then a line a variable: what ``doit info`` and ``doit help`` show."""
+        if not self.variables:
+            return self.purpose
+        longest = max(len(item.form) for item in self.variables)
+        lines = (f"  {item.form:<{longest}}  {_explained(item)}" for item in self.variables)
+        return "\n".join((self.purpose, "", *lines))
+
+
+def _explained(variable: Variable) -> str:
+    choices = f" ({', '.join(variable.choices)})" if variable.choices else ""
+    return f"{variable.help}{choices}{'; required' if variable.required else ''}"
+
+
+_EXP = Variable("exp", "experiment", "the experiment", required=True)
+_ONE_EXP = Variable("exp", "experiment", "only this experiment")
+_REASON = Variable("reason", help="why, for the record")
+_FORMAT = Variable("format", "choice", "text or JSON", default="text", choices=("text", "json"))
+_CLASS = Variable("executor_class", help="only experiments of this executor class")
+
+_TABLE = (
+    Command("init", "create the data root; running it again changes nothing"),
+    Command("demo", "run the bundled example end to end in a fresh data root"),
+    Command(
+        "create",
+        "validate a SPEC and register the experiment; all or nothing",
+        (
+            Variable("spec", "path", "the SPEC.yaml to register", required=True),
+            Variable("id", "experiment", "an id in the place of the SPEC's own"),
+        ),
+    ),
+    Command(
+        "run_once",
+        "one scheduler cycle: run what is due, then bring every view up to date",
+        (
+            Variable("max_runs", "int", "at most so many runs", default=3, minimum=1),
+            _ONE_EXP,
+            _CLASS,
+        ),
+    ),
+    Command(
+        "burst",
+        "run iterations of one experiment back to back",
+        (
+            _EXP,
+            Variable("n", "int", "so many iterations", default=10, minimum=1),
+            Variable(
+                "strategy",
+                "choice",
+                "what proposes, in the place of the SPEC's own",
+                choices=("random", "grid"),
+            ),
+            Variable("seed", "int", "the seed of the proposals", minimum=0),
+            Variable("search_space", "path", "a search_space.json to draw from"),
+            Variable(
+                "parallel",
+                "int",
+                "iterations at a time",
+                default=1,
+                minimum=1,
+                maximum=1,
+                ceiling="An experiment runs one iteration at a time; "
+                "start a burst of another experiment beside it.",
+            ),
+            Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0),
+        ),
+    ),
+    Command("status", "the lab at a glance", (_FORMAT,), json=True),
+    Command("experiments", "one line an experiment", (_FORMAT,), json=True),
+    Command(
+        "show",
+        "one experiment, or one of its runs",
+        (_EXP, Variable("run", "run", "this run of it"), _FORMAT),
+        json=True,
+    ),
+    Command("pause", "stop an experiment before its next iteration", (_EXP, _REASON)),
+    Command("resume", "let a paused or waiting experiment go on", (_EXP, _REASON)),
+    Command("complete", "close an experiment", (_EXP, _REASON)),
+    Command("refresh", "rebuild every view from the canonical files", (_ONE_EXP,)),
+    Command(
+        "watchdog",
+        "report on the lab's health; with repair=yes mend what can be mended",
+        (
+            Variable("repair", "choice", "mend it", default="no", choices=("no", "yes")),
+            _FORMAT,
+        ),
+        json=True,
+    ),
+    Command("recover", "put everything right after a crash; never harms live work"),
+    Command("verify", "check every checksum and chain; names the file that differs", (_ONE_EXP,)),
+)
+
+COMMANDS: dict[str, Command] = {command.name: command for command in _TABLE}
+DEFAULT_COMMAND = "run_once"
+
+
+def takers(variable: str) -> list[str]:
+    """Return the names of the commands that take ``variable``, in the table's order."""
+    return [command.name for command in _TABLE if command.variable(variable) is not None]

@@ -1,0 +1,1 @@
+"""Executing a run: its sandbox, its commands, its logs and its measurement."""

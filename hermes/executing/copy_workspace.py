@@ -1,0 +1,143 @@
+"""Says what a sandbox is to hold, and puts it there; only ``slot`` and ``run`` use it.
+
+Limits first. ``.git`` is left out wherever it lies, and so are the data root, sockets, pipes and
+devices, and what may not be read. What lies outside of the workspace is not copied: a link that
+leads there leads there from the sandbox too, and what a run writes through it is written there.
+A link that leads into the workspace leads into the sandbox instead.
+Extra inputs (``ingress_files``) go to their own place when they lie in the workspace, and to the
+top of the sandbox under their own name when they do not.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterator
+
+from hermes.executing import trees
+from hermes.executing.trees import Listing, Signature
+from hermes.spec import Spec
+
+_GIT = frozenset({".git"})
+_MADE_FOLDER: Signature = (stat.S_IFDIR | 0o755,)
+
+
+class Source:
+    """What a sandbox is to hold: a folder's content and extra inputs.
+
+    ``root`` is the folder that is copied (None: nothing), ``original`` the user's workspace.
+    Both are free of links.
+    """
+
+    def __init__(
+        self,
+        root: str | None,
+        *,
+        original: str | None = None,
+        leave_out: tuple[str, ...] = (),
+        with_git: bool = False,
+        ingress: tuple[str, ...] = (),
+    ) -> None:
+        self.root = root
+        self._original = original
+        self._names = trees.NOTHING if with_git else _GIT
+        self._leave_out = frozenset(
+            os.path.relpath(path, root)
+            for path in leave_out
+            if root and trees.is_inside(path, root)
+        )
+        self._ingress = ingress
+        self._extra: dict[str, str] = {}
+
+    def look(self) -> Listing:
+        """Return what the sandbox is to hold now, by the signatures of the originals."""
+        found: Listing = {}
+        if self.root is not None:
+            found = trees.scan(self.root, names=self._names, paths=self._leave_out)
+            for path in [path for path, sign in found.items() if not trees.is_ordinary(sign)]:
+                del found[path]
+        self._extra = {}
+        for pattern in self._ingress:
+            for place, name in _inputs(pattern, self._original):
+                self._add(found, place, name)
+        return found
+
+    def put(self, path: str, sign: Signature, root: str) -> None:
+        """Put one entry of the listing into the sandbox ``root``; its folder is there, it is not.
+
+        Writes: a folder, a link or a file of the sandbox. Raises OSError.
+        """
+        target = os.path.join(root, path)
+        if trees.is_folder(sign):
+            trees.make_folder(target)
+        elif stat.S_ISLNK(sign[0]):
+            text = os.readlink(self._locate(path))
+            os.symlink(link_text(text, path, self._original), target)
+        else:
+            trees.copy_file(self._locate(path), target)
+
+    def is_readable(self, path: str) -> bool:
+        """Say whether the lab may read the original of an entry."""
+        return os.access(self._locate(path), os.R_OK)
+
+    def _locate(self, path: str) -> str:
+        extra = self._extra.get(path)
+        return extra if extra is not None else os.path.join(self.root or "", path)
+
+    def _add(self, found: Listing, place: str, name: str) -> None:
+        """Enter an extra input, a file or a folder with all that is in it, and its folders."""
+        entry = os.stat(name)
+        above = place
+        while above := os.path.dirname(above):
+            found.setdefault(above, _MADE_FOLDER)
+        found[place] = trees.signature(entry)
+        self._extra[place] = os.path.realpath(name)
+        if stat.S_ISDIR(entry.st_mode):
+            for path, sign in trees.scan(name, names=_GIT).items():
+                if trees.is_ordinary(sign):
+                    found[f"{place}/{path}"] = sign
+                    self._extra[f"{place}/{path}"] = os.path.join(name, path)
+
+
+def missing_inputs(spec: Spec) -> list[str]:
+    """Return the extra inputs of a SPEC that name nothing."""
+    root = os.path.realpath(spec.workspace_root) if spec.workspace_root else None
+    return [
+        pattern
+        for pattern in spec.ingress_files
+        if not any(os.path.exists(name) for _, name in _inputs(pattern, root))
+    ]
+
+
+def _inputs(pattern: str, original: str | None) -> Iterator[tuple[str, str]]:
+    """Yield the place in the sandbox and the present name of each input that a pattern names."""
+    names = [pattern]
+    if original is not None:
+        names = [os.path.join(original, pattern)]
+    if glob.has_magic(names[0]) and not os.path.lexists(names[0]):
+        names = sorted(glob.iglob(names[0], recursive=True))
+    for name in map(os.path.normpath, names):
+        inside = original is not None and trees.is_inside(name, original) and name != original
+        place = os.path.relpath(name, original) if inside else os.path.basename(name)
+        yield place, name
+
+
+def link_text(text: str, path: str, original: str | None) -> str:
+    """Return what a link at ``path`` is to say in the sandbox, given what it says at home.
+
+    >>> link_text("../b", "sub/a", "/ws")
+    '../b'
+    >>> link_text("/ws/b", "sub/a", "/ws")
+    '../b'
+    >>> link_text("../../etc", "sub/a", "/ws")
+    '/etc'
+    """
+    if original is None:
+        return text
+    folder = os.path.join(original, os.path.dirname(path))
+    leads_to = os.path.normpath(os.path.join(folder, text))
+    if trees.is_inside(leads_to, original):
+        return os.path.relpath(leads_to, folder) if os.path.isabs(text) else text
+    real = os.path.realpath(leads_to)
+    return os.path.relpath(real, folder) if trees.is_inside(real, original) else leads_to

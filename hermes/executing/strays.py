@@ -1,0 +1,187 @@
+"""Finds and kills what a command left running: the only code that looks at the process table.
+
+Limits first. Only on Linux can processes be found that left their process group; elsewhere only
+the group itself dies. A process that left the group *and* cleared its environment is found on
+no system. Processes of other users are never touched.
+
+How it works on Linux. The lab declares itself a subreaper, so whatever a command leaves behind
+becomes a child of the lab when its parent ends, and one system call says that there is none.
+Of several children, a run's own are told by their group or by a word in their environment.
+Whoever else in this process starts a child in a session of its own must do so through ``local``:
+of children in foreign sessions that ended unnoticed, none but those listed in ``OWN`` is spared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+OWN: set[int] = set()
+"""The processes that ``local`` started and waits for itself."""
+
+OWN_LOCK = threading.Lock()
+"""Held while a process starts and enters ``OWN``, while it is reaped and leaves it, and while
+strays are told from others: else a slot could reap what another slot has just started."""
+
+_LINUX = sys.platform.startswith("linux")
+_PR_SET_CHILD_SUBREAPER = 36
+_PATIENCE_SECONDS = 5.0
+_STEP_SECONDS = 0.002
+_adopting: dict[int, bool] = {}
+
+
+class Entry(NamedTuple):
+    """One line of the process table."""
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its commands leave behind; once, and only on Linux."""
+    if not _LINUX or os.getpid() in _adopting:
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _adopting[os.getpid()] = True
+
+
+def sweep(group: int, mark: str) -> None:
+    """Kill and reap what is left of a command whose main process has been reaped.
+
+    ``mark`` is a word ``NAME=value`` that its environment has and no other run's.
+    """
+    if not _LINUX:
+        return
+    while True:
+        if not _has_children():
+            return
+        with OWN_LOCK:
+            strays = [entry.pid for entry in _children() if _belongs(entry, group, mark)]
+        if not strays or not _end(strays):
+            return
+
+
+def stop_marked(mark: str) -> int:
+    """Kill every process of this user whose environment has ``mark``; return how many there were.
+
+    For what an earlier lab process left running when it was killed itself.
+    """
+    me = os.getpid()
+    found = [entry for entry in _table() if entry.pid != me and _has_mark(entry.pid, mark)]
+    for entry in found:
+        _kill(entry.pid)
+    _wait_gone(entry.pid for entry in found)
+    return len(found)
+
+
+def group_lives(group: int) -> bool:
+    """Say whether a process group has a member that is not a zombie; False where unknown."""
+    return any(entry.group == group and entry.state != "Z" for entry in _table())
+
+
+def _belongs(entry: Entry, group: int, mark: str) -> bool:
+    if entry.pid in OWN:
+        return False
+    if entry.group == group:
+        return True
+    if entry.state == "Z":  # its environment is gone; nobody else waits for it
+        return entry.session != os.getsid(0)
+    return _has_mark(entry.pid, mark)
+
+
+def _end(strays: list[int]) -> bool:
+    """Kill our children ``strays`` and reap them; False when one will not die."""
+    for pid in strays:
+        _kill(pid)
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    for pid in strays:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(pid, os.WNOHANG)[0] == 0:
+                if time.monotonic() > patience:
+                    return False
+                time.sleep(_STEP_SECONDS)
+    return True
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _wait_gone(pids: Iterable[int]) -> None:
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    for pid in pids:
+        while time.monotonic() < patience:
+            entry = _entry(pid)
+            if entry is None or entry.state == "Z":
+                break
+            time.sleep(_STEP_SECONDS)
+
+
+def _has_children() -> bool:
+    """Ask the system with one call whether this process has any child, living or zombie."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _children() -> list[Entry]:
+    me = os.getpid()
+    listed = _listed_children()
+    if listed is None:
+        return [entry for entry in _table() if entry.parent == me]
+    return [entry for entry in map(_entry, listed) if entry is not None and entry.parent == me]
+
+
+def _listed_children() -> list[int] | None:
+    """Read the kernel's own list; None where it keeps none."""
+    found: list[int] = []
+    for task in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{task}/children", encoding="ascii") as stream:
+                found.extend(map(int, stream.read().split()))
+        except FileNotFoundError:
+            if os.path.isdir(f"/proc/self/task/{task}"):
+                return None
+    return found
+
+
+def _table() -> list[Entry]:
+    try:
+        names = os.listdir("/proc") if _LINUX else []
+    except OSError:
+        return []
+    entries = (_entry(int(name)) for name in names if name.isdigit())
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(pid: int) -> Entry | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            text = stream.read()
+    except OSError:
+        return None
+    state, parent, group, session = text[text.rfind(b")") + 2 :].split()[:4]
+    return Entry(pid, state.decode("ascii"), int(parent), int(group), int(session))
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as stream:
+            return os.fsencode(mark) in stream.read().split(b"\0")
+    except OSError:
+        return False

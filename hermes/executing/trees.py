@@ -1,0 +1,157 @@
+"""Looks at folders, and copies and removes what is in them; for the sandbox, which is scratch.
+
+Limits first. Permissions and times of modification are kept, owners and extended attributes are
+not. Hard links become files of their own. What is written here is not made durable: a sandbox
+does not outlive its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TypeAlias
+
+Signature: TypeAlias = tuple[int, ...]
+"""What tells whether an entry was touched: a folder's mode; of anything else also the size,
+time of modification, inode and time of change, which no program can set back."""
+
+Listing: TypeAlias = dict[str, Signature]
+"""Everything below a folder, by its path relative to it."""
+
+NOTHING: frozenset[str] = frozenset()
+_CHUNK = 8 * 1024 * 1024
+_NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+_PERMISSIONS = 0o777
+
+
+def signature(entry: os.stat_result) -> Signature:
+    """Return the signature of an entry."""
+    mode = entry.st_mode
+    if stat.S_ISDIR(mode):
+        return (mode,)
+    return (mode, entry.st_size, entry.st_mtime_ns, entry.st_ino, entry.st_ctime_ns)
+
+
+def is_folder(sign: Signature) -> bool:
+    """Say whether a signature is a folder's."""
+    return len(sign) == 1
+
+
+def is_ordinary(sign: Signature) -> bool:
+    """Say whether a signature is that of a folder, a file or a link."""
+    return is_folder(sign) or stat.S_ISREG(sign[0]) or stat.S_ISLNK(sign[0])
+
+
+def scan(
+    root: str,
+    *,
+    names: frozenset[str] = NOTHING,
+    paths: frozenset[str] = NOTHING,
+    ours: bool = False,
+) -> Listing:
+    """List everything below ``root``, but for certain names and certain paths.
+
+    What vanishes meanwhile, or may not be read, is left out; but in a folder that is ``ours``
+    permissions are opened (and the folder is listed as it was found).
+    """
+    found: Listing = {}
+    waiting = [("", root)]
+    while waiting:
+        prefix, folder = waiting.pop()
+        for entry in _entries(folder, ours=ours):
+            path = prefix + entry.name
+            if entry.name in names or path in paths:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = sign = signature(entry.stat(follow_symlinks=False))
+                if is_folder(sign):
+                    waiting.append((f"{path}/", entry.path))
+    return found
+
+
+def _entries(folder: str, *, ours: bool) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
+    except PermissionError:
+        if not ours:
+            return []
+    os.chmod(folder, 0o700)
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def make_folder(path: str) -> None:
+    """Create a folder that we may write to.
+
+    Writes: one folder of the sandbox.
+    """
+    os.mkdir(path, 0o700)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy a regular file with its permissions and time. Raises OSError; FileExistsError too.
+
+    Writes: ``target``, a new file of the sandbox.
+    """
+    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        entry = os.fstat(reading)
+        if not stat.S_ISREG(entry.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a regular file any more", source)
+        writing = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            _copy_content(reading, writing, entry.st_size)
+            os.fchmod(writing, stat.S_IMODE(entry.st_mode) & _PERMISSIONS)
+            os.utime(writing, ns=(entry.st_atime_ns, entry.st_mtime_ns))
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
+
+
+def _copy_content(reading: int, writing: int, size: int) -> None:
+    """Copy to the end; by the kernel where it can, which shares blocks on some file systems."""
+    if size > _CHUNK and hasattr(os, "copy_file_range"):
+        try:
+            while os.copy_file_range(reading, writing, _CHUNK):
+                pass
+        except OSError as error:
+            if error.errno not in _NO_COPY_RANGE:
+                raise
+    while True:
+        data = os.read(reading, _CHUNK)
+        if not data:
+            return
+        view = memoryview(data)
+        while view:
+            view = view[os.write(writing, view) :]
+
+
+def remove(name: str, sign: Signature) -> None:
+    """Remove one entry; a folder must be empty. Raises OSError.
+
+    Writes: a removal in the sandbox.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if is_folder(sign):
+            os.rmdir(name)
+        else:
+            os.unlink(name)
+
+
+def set_mode(name: str, sign: Signature) -> None:
+    """Give a folder the permissions of its signature.
+
+    Writes: permissions of a folder in the sandbox.
+    """
+    os.chmod(name, stat.S_IMODE(sign[0]) & _PERMISSIONS)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Say whether an absolute path is ``folder`` or lies in it, by their names alone."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

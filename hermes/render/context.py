@@ -1,0 +1,108 @@
+"""context.md: what an agent's prompt needs to know of an experiment. Called by ``experiment``.
+
+Pure. Limit first: at most 4 KiB, of which older runs and notes are the first to be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hermes import codec
+from hermes.model import IndexLine, Params
+from hermes.render.text import CUT, clip, code, escape, number, params
+from hermes.spec import Spec
+from hermes.state import ExperimentState, Note
+from hermes.status import Status, overall_best
+
+MOST_BYTES = 4096
+
+_EXACT = 500
+_MOST_EXACT = 50
+_ROOM_FOR_NOTES = 700
+_HEAD = """\
+# Context: {id}
+
+Goal: {goal}
+Metric: {metric}, to {direction}; only a run with outcome success has a value.
+Phase {phase}, tier {tier}; {runs} runs, {successes} succeeded, {streak} failures in a row.
+Read `PROGRAM.md` (direction) and `CHANGELOG.md` (decisions) in the data root before proposing.
+More: `SUMMARY.md`, `NEXT.md`, `best.md`, and each run in `runs/`.
+"""
+_OLDER = f"- {CUT} older ones are left out, see `SUMMARY.md`.\n"
+
+
+def context_page(spec: Spec, state: ExperimentState, status: Status) -> str:
+    """Return context.md, whole: at most ``MOST_BYTES`` bytes of UTF-8."""
+    head = _head(status) + _best(spec, state)
+    notes = _filled("Notes", map(_note, reversed(state.notes)), _ROOM_FOR_NOTES)
+    room = MOST_BYTES - _bytes(head) - _bytes(notes)
+    return head + _filled("Recent runs", map(_run, reversed(state.recent)), room) + notes
+
+
+def _head(status: Status) -> str:
+    return _HEAD.format(
+        id=escape(_within(status.id, 64)),
+        goal=escape(_within(status.goal, 400)),
+        metric=escape(_within(status.metric, 80)),
+        direction=status.metric_direction.value,
+        phase=status.phase.value,
+        tier=code(_within(status.current_fidelity_tier, 40)),
+        runs=status.run_count,
+        successes=status.success_count,
+        streak=status.failure_streak,
+    )
+
+
+def _best(spec: Spec, state: ExperimentState) -> str:
+    best = overall_best(spec, state)
+    if best is None:
+        return "\n## Best\n\nNo run has succeeded yet.\n"
+    tried = f" with {_params(best.params)}" if best.params else ""
+    return f"\n## Best\n\n{best.value!r} in {code(_within(best.run_id, 100))}{tried}\n"
+
+
+def _params(values: Params) -> str:
+    """Return parameters exactly, as JSON, where they are short enough; else the first of them."""
+    if len(values) <= _MOST_EXACT:
+        exact = codec.to_json(values).decode().strip()
+        if len(exact) <= _EXACT and exact.isprintable():
+            return code(exact, _EXACT)
+    return code(_within(params(values, _EXACT), _EXACT), _EXACT)
+
+
+def _run(run: IndexLine) -> str:
+    value = f" {number(run.value)}" if run.value is not None else ""
+    best = ", accepted" if run.accepted else ""
+    tried = f"; {code(_within(params(run.params, 160), 300), 300)}" if run.params else ""
+    reason = f"; {escape(_within(run.reason, 160))}" if run.reason else ""
+    return f"- {run.seq} {run.outcome.value}{value}{best}{tried}{reason}"
+
+
+def _note(note: Note) -> str:
+    return f"- {escape(_within(note.by, 20))}: {escape(_within(note.text, 200))}"
+
+
+def _filled(title: str, lines: Iterable[str], room: int) -> str:
+    """Return a section with as many lines as fit into ``room`` bytes; a cut says so."""
+    text = f"\n## {title}, the newest first\n\n"
+    left = room - _bytes(text) - _bytes(_OLDER)
+    count = 0
+    for count, line in enumerate(lines, start=1):  # noqa: B007  it says whether there were any
+        left -= _bytes(line) + 1
+        if left < 0:
+            return text + _OLDER
+        text += line + "\n"
+    return text if count else ""
+
+
+def _within(text: str, limit: int) -> str:
+    """Return ``text`` on one line in at most ``limit`` bytes of UTF-8; ``…`` shows a cut."""
+    text = clip(text, limit)
+    data = text.encode()
+    if len(data) <= limit:
+        return text
+    return data[: limit - 3].decode(errors="ignore") + CUT
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,31 @@
+"""The six projections of an experiment, from its SPEC, its folded state and its status.
+
+Pure; called by the step that projects. Limit first: every page is of bounded size whatever the
+runs said, so what is long is cut here and stands whole in the bundles.
+"""
+
+from __future__ import annotations
+
+from hermes import codec
+from hermes.render.context import context_page
+from hermes.render.outlook import outlook_page
+from hermes.render.runbook import runbook_page
+from hermes.render.summary import best_page, summary_page
+from hermes.spec import Spec
+from hermes.state import ExperimentState
+from hermes.status import Status
+
+_FOOT = "\nAll times are UTC.\nDerived from the records: do not edit, it is rebuilt.\n"
+
+
+def projections(spec: Spec, state: ExperimentState, status: Status) -> dict[str, bytes]:
+    """Return the content of every projection by its file name (``layout.PROJECTIONS``)."""
+    pages = {
+        "RUNBOOK.md": runbook_page(spec, status) + _FOOT,
+        "SUMMARY.md": summary_page(state, status) + _FOOT,
+        "NEXT.md": outlook_page(spec, state, status) + _FOOT,
+        "context.md": context_page(spec, state, status),
+        "best.md": best_page(spec, state, status) + _FOOT,
+    }
+    made = {"STATUS.json": codec.to_json(status, pretty=True)}
+    return made | {name: text.encode() for name, text in pages.items()}

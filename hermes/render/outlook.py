@@ -1,0 +1,124 @@
+"""NEXT.md: what happens next with an experiment, and why. Called by ``experiment``.
+
+Pure. Limit first: leases, workers and the clock are not known here, so this says what may run and
+from when, and not that something is running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hermes import policy
+from hermes.model import Phase
+from hermes.render.advice import advice
+from hermes.render.tables import table
+from hermes.render.text import CUT, cell, code, command, params, plural, prose, when
+from hermes.spec import Spec
+from hermes.state import ExperimentState, Retry
+from hermes.status import Status
+
+_MOST_RETRIES = 20
+_REASON = 400
+
+
+def outlook_page(spec: Spec, state: ExperimentState, status: Status) -> str:
+    """Return NEXT.md without its foot."""
+    parts = [
+        f"# What happens next: {cell(status.id)}",
+        _blocked(status) or _due(spec, state, status),
+        _next_run(spec, state, status),
+        _retries(state.retries),
+        "\n".join(["## Limits", "", *_limits(spec, state)]),
+        _commands(status),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _blocked(status: Status) -> str:
+    told = advice(status)
+    if told is None:
+        return ""
+    lines = [
+        f"Nothing runs by itself: the experiment is {status.phase.value}.",
+        f"Why: {prose(told.why, _REASON)}",
+    ]
+    if told.look:
+        lines.append(f"Look: `{told.look}`")
+    before = f"{told.before}, then: " if told.before else "Then: "
+    return "\n".join([*lines, f"{before}`{told.command}`"])
+
+
+def _due(spec: Spec, state: ExperimentState, status: Status) -> str:
+    change = policy.review(state, spec, attended=False)
+    if change is not None:
+        return (
+            f"The next cycle runs nothing and sets the phase to {change.phase.value}: "
+            f"{prose(change.reason, _REASON)}"
+        )
+    cadence = f"cadence {code(spec.cadence)}" if spec.cadence else "no cadence is set"
+    if status.next_due_at is None:
+        return f"It is due in every cycle ({cadence})."
+    return f"It is due from {when(status.next_due_at)} on ({cadence})."
+
+
+def _next_run(spec: Spec, state: ExperimentState, status: Status) -> str:
+    iteration = state.last_iteration + 1
+    following = status.next_fidelity_tier
+    after = f", the tier after it is {code(following)}" if following else ""
+    lines = [
+        f"## The next run{' once it may run' if status.blocked_reason else ''}",
+        "",
+        f"- Iteration: {iteration}",
+        f"- Role: {code(policy.role_for(spec, iteration))}",
+        f"- Tier: {code(status.current_fidelity_tier)}{after}",
+        f"- What: {_what(spec, state)}",
+    ]
+    if not spec.at_tier(status.current_fidelity_tier).has_command:
+        lines.append("- No command is configured, so it will be a stub and have no metric.")
+    return "\n".join(lines)
+
+
+def _what(spec: Spec, state: ExperimentState) -> str:
+    if state.retries:
+        return f"a trial that was cut off, {code(state.retries[0].run_id)}, again"
+    if spec.strategy is None:
+        return "the commands as they are, no strategy is set"
+    return f"what the strategy {code(spec.strategy)} proposes"
+
+
+def _retries(retries: tuple[Retry, ...]) -> str:
+    if not retries:
+        return ""
+    rows = [
+        (str(item.trial), code(item.run_id), str(item.tries), code(params(item.params), 160))
+        for item in retries[:_MOST_RETRIES]
+    ]
+    text = table(("Trial", "Cut off in", "Times", "Params"), rows, align="rlrl")
+    more = len(retries) - _MOST_RETRIES
+    rest = f"\n\n{CUT} and {more} more." if more > 0 else ""
+    return f"## Trials that run again\n\n{text}{rest}"
+
+
+def _limits(spec: Spec, state: ExperimentState) -> Iterable[str]:
+    total = spec.max_iterations_total
+    if total is None:
+        yield f"- Iterations: {state.charged_count} used, no limit is set"
+    else:
+        left = max(0, total - state.charged_count)
+        yield f"- Iterations: {state.charged_count} of {total} used, {left} left"
+    limit = policy.streak_limit(state, spec)
+    yield f"- Failures in a row: {state.failure_streak}; a burst stops for a person at {limit}"
+    if not spec.autonomous:
+        yield "- `autonomous` is false: an unattended cycle waits for a person after each run"
+
+
+def _commands(status: Status) -> str:
+    lines = ["## Commands", ""]
+    if status.phase in (Phase.QUEUED, Phase.ACTIVE, Phase.AWAITING_HUMAN):
+        several = command("burst", exp=status.id, n="10")
+        lines.append(f"- {plural(10, 'iteration')} now, at your word: `{several}`")
+    if status.phase in (Phase.QUEUED, Phase.ACTIVE):
+        lines.append(f"- Hold it: `{command('pause', exp=status.id)}`")
+    if status.phase is not Phase.COMPLETED:
+        lines.append(f"- End it: `{command('complete', exp=status.id)}`")
+    return "\n".join([*lines, f"- See it: `{command('show', exp=status.id)}`"])

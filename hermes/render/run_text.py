@@ -1,0 +1,289 @@
+"""What a bundle says of its run to people: plan.md before it, RESULT.md after it.
+
+Pure; called by the steps ``plan`` and ``seal`` once an iteration, so each must stay cheap.
+Limit first: what is compared is what was sealed before; a failed run has no number to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hermes.model import Manifest, Origin, Outcome, RunMetrics
+from hermes.policy import role_for
+from hermes.render.show import usage
+from hermes.render.tables import table
+from hermes.render.text import (
+    CUT,
+    cell,
+    code,
+    duration,
+    escape,
+    json_block,
+    number,
+    plural,
+    prose,
+    when,
+)
+from hermes.spec import Acceptance, Command, Spec
+from hermes.state import ExperimentState, Scored
+
+_MOST_PARENTS = 10
+_MOST_SECONDARY = 40
+_COMMAND = 160
+
+_ORIGINS = {
+    Origin.STRATEGY: "The strategy {strategy} chose it.",
+    Origin.RETRY: "It is run again because the lab or the machine cut it off.",
+    Origin.HUMAN: "A person asked for it.",
+    Origin.PLAIN: "No strategy is set: the commands run as they are.",
+}
+
+
+def plan_text(spec: Spec, manifest: Manifest, state: ExperimentState) -> str:
+    """Return plan.md: what is to be tried, why, and what it will be compared with."""
+    return f"""\
+# Plan of iteration {manifest.iteration}: {escape(manifest.experiment)}
+
+Run {code(manifest.run_id)}, planned at {when(manifest.planned_at)} UTC.
+Goal: {prose(spec.goal)}
+
+## What is tried
+
+{_tried(manifest)}
+
+Command: {commands(spec.at_tier(manifest.fidelity_tier))}
+Role {code(manifest.role)}, tier {code(manifest.fidelity_tier)}, trial {manifest.trial}, \
+seed {manifest.seed}, executor class {code(manifest.executor_class)}.
+It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes * 60)}.
+
+## Why
+
+{_why(manifest)}
+
+## Compared with
+
+{_incumbent(spec, state.best(manifest.fidelity_tier), manifest.fidelity_tier)}
+"""
+
+
+def result_text(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
+    """Return RESULT.md; ``state`` is the experiment's before this run was sealed."""
+    best = state.best(manifest.fidelity_tier)
+    return f"""\
+# Result of iteration {manifest.iteration}: {escape(manifest.experiment)}
+
+Run {code(manifest.run_id)}: {_headline(metrics)}
+
+## Hypothesis
+
+{_hypothesis(spec, manifest, best)}
+
+## Method
+
+{_method(spec, manifest)}
+
+## Result
+
+{_result(manifest, metrics)}
+
+## Interpretation
+
+{_interpretation(spec, manifest, metrics, best)}
+
+## Next
+
+{_next(spec, manifest, metrics, state)}
+"""
+
+
+# what is tried
+
+
+def _tried(manifest: Manifest) -> str:
+    if not manifest.params:
+        return "No parameters are set."
+    return json_block(manifest.params, "manifest.json")
+
+
+def commands(spec: Spec) -> str:
+    """Return the command that a run executes, on one line, as Markdown."""
+    chosen = spec.executor_command or spec.validation_command
+    if chosen is None:
+        return "none is configured, so the run is a stub and has no metric."
+    return code(command_line(chosen), _COMMAND)
+
+
+def command_line(given: Command) -> str:
+    """Return a command of a SPEC as text; a list is shown as it would be typed."""
+    if isinstance(given, str):
+        return given
+    import shlex
+
+    return shlex.join(given)
+
+
+def _why(manifest: Manifest) -> str:
+    lines = [_ORIGINS[manifest.origin].format(strategy=code(manifest.strategy))]
+    if manifest.note:
+        lines.append(f"Its reason: {prose(manifest.note)}")
+    if manifest.parent_run:
+        lines.append(f"It repeats the trial of {code(manifest.parent_run)}.")
+    if manifest.parents:
+        lines.append(f"It derives from {_parents(manifest.parents)}.")
+    return "\n".join(lines)
+
+
+def _parents(parents: tuple[str, ...]) -> str:
+    shown = ", ".join(code(parent) for parent in parents[:_MOST_PARENTS])
+    more = len(parents) - _MOST_PARENTS
+    return f"{shown}, {CUT} {more} more" if more > 0 else shown
+
+
+def _incumbent(spec: Spec, best: Scored | None, tier: str) -> str:
+    goal = f"{cell(spec.metric)} is to be {spec.metric_direction.value}d"
+    if best is None:
+        return f"{goal}; tier {code(tier)} has no successful run yet, so any success is its best."
+    return (
+        f"{goal}; the best of tier {code(tier)} is {number(best.value)} "
+        f"in {code(best.run_id)}.{_margin(spec.acceptance)}"
+    )
+
+
+def _margin(acceptance: Acceptance) -> str:
+    if not acceptance.min_improvement:
+        return ""
+    unit = " of the best's magnitude" if acceptance.relative else ""
+    return f"\nTo be accepted it must be better by {number(acceptance.min_improvement)}{unit}."
+
+
+# what came of it
+
+
+def _headline(metrics: RunMetrics) -> str:
+    if metrics.value is None:
+        return f"{metrics.outcome.value}, no value."
+    taken = "accepted" if metrics.accepted else "not accepted"
+    return f"{metrics.outcome.value}, {cell(metrics.metric)} = {number(metrics.value)}, {taken}."
+
+
+def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
+    if manifest.note:
+        return prose(manifest.note)
+    if manifest.origin is Origin.PLAIN:
+        return "None was stated: the run measures the workspace as it is."
+    against = f"the best so far, {number(best.value)}" if best else "nothing measured before"
+    aim = f"{cell(spec.metric)} is to be {spec.metric_direction.value}d, against {against}"
+    return f"None was stated beyond that this point is worth a measurement: {aim}."
+
+
+def _method(spec: Spec, manifest: Manifest) -> str:
+    tiered = spec.at_tier(manifest.fidelity_tier)
+    return (
+        f"Command: {commands(tiered)}\n"
+        f"Role {code(manifest.role)}, strategy {code(manifest.strategy)} "
+        f"({manifest.origin.value}), tier {code(manifest.fidelity_tier)}, "
+        f"seed {manifest.seed}, trial {manifest.trial}.\n\n{_tried(manifest)}"
+    )
+
+
+def _result(manifest: Manifest, metrics: RunMetrics) -> str:
+    status = "none" if manifest.exit_status is None else str(manifest.exit_status)
+    lines = [
+        f"- Outcome: {metrics.outcome.value}",
+        f"- {cell(metrics.metric)}: {_value(metrics)}",
+        f"- Reason: {prose(manifest.reason) or 'none given'}",
+        f"- Exit status: {status}",
+        f"- Time: {when(manifest.started_at)} to {when(manifest.completed_at)} UTC",
+        f"- Cost: {usage(manifest.usage) if manifest.usage else 'not measured'}",
+    ]
+    return "\n".join(lines) + _secondary(metrics.secondary)
+
+
+def _value(metrics: RunMetrics) -> str:
+    return "none" if metrics.value is None else repr(metrics.value)
+
+
+def _secondary(values: Mapping[str, float]) -> str:
+    if not values:
+        return ""
+    names = list(values)[:_MOST_SECONDARY]
+    rows = [(cell(name), number(values[name])) for name in names]
+    more = len(values) - len(names)
+    rest = f"\n\n{CUT} and {more} more in metrics.json." if more else ""
+    return f"\n\n{table(('Secondary metric', 'Value'), rows, align='lr')}{rest}"
+
+
+_MEANINGS = {
+    Outcome.FAILED: "The command failed, so nothing was measured; this says nothing of the value.",
+    Outcome.TIMEOUT: "The run took longer than it may, so nothing was measured.",
+    Outcome.NO_METRIC: "The command ended well and named no value, so there is none.",
+    Outcome.INVALID_METRIC: "What the command gave as value is not a finite number.",
+    Outcome.TAMPERED: "What measures was touched, so what it measured does not count.",
+    Outcome.OUT_OF_BOUNDS: "The change reached beyond what may be changed, so it does not count.",
+    Outcome.NO_OP: "Nothing was changed, so there was nothing to measure.",
+    Outcome.REJECTED: "The candidate was measured and turned down.",
+    Outcome.INCONCLUSIVE: "The measurements do not tell the candidate from the best.",
+    Outcome.SKIPPED: "The proposal was passed over, so nothing was run.",
+    Outcome.INTERRUPTED: "The run was cut off from outside; this says nothing of the trial.",
+    Outcome.INFRA: "The lab or the machine failed; this says nothing of the trial.",
+    Outcome.STUB: "Nothing is configured to run: neither a success nor a failure.",
+}
+
+
+def _interpretation(
+    spec: Spec, manifest: Manifest, metrics: RunMetrics, best: Scored | None
+) -> str:
+    if metrics.value is None:
+        return _MEANINGS.get(metrics.outcome, "The run succeeded without a value.")
+    tier = code(manifest.fidelity_tier)
+    if best is None:
+        taken = "Accepted" if metrics.accepted else "Not accepted"
+        return f"{taken}: it is the first success of tier {tier}, there was nothing to compare."
+    compared = f"the best of tier {tier} before it, {number(best.value)} in {code(best.run_id)}"
+    return f"{_verdict(spec, metrics.value, best, accepted=metrics.accepted)} {compared}."
+
+
+def _verdict(spec: Spec, value: float, best: Scored, *, accepted: bool) -> str:
+    difference = number(abs(value - best.value))
+    if accepted:
+        return f"Accepted: better by {difference} than"
+    if value == best.value:
+        return "Not accepted: equal to"
+    if not _is_better(spec, value, best):
+        return f"Not accepted: worse by {difference} than"
+    return f"Not accepted: better, but only by {difference}, less than is asked for, than"
+
+
+def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
+    lines = [_consequence(spec, metrics, state, state.best(manifest.fidelity_tier))]
+    if not spec.has_command:
+        lines.append("Set `executor_command` in SPEC.yaml, so that runs measure something.")
+    total = spec.max_iterations_total
+    left = None if total is None else total - state.charged_count - (not metrics.outcome.is_retried)
+    if left is not None and left <= 0:
+        lines.append(f"The {plural(total or 0, 'iteration')} of the experiment are used up.")
+    else:
+        role = code(role_for(spec, manifest.iteration + 1))
+        budget = "" if left is None else f"; {plural(left, 'iteration')} are left"
+        lines.append(f"The next iteration wears the role {role}{budget}.")
+    lines.append("`NEXT.md` of the experiment says what holds now.")
+    return "\n".join(lines)
+
+
+def _consequence(
+    spec: Spec, metrics: RunMetrics, state: ExperimentState, best: Scored | None
+) -> str:
+    if metrics.outcome.is_retried:
+        return "The same trial runs again, unless it has been cut off too often."
+    if metrics.outcome.is_failure:
+        streak = plural(state.failure_streak + 1, "failure")
+        return f"Failures in a row, with this one: {streak}. The log files say more."
+    if metrics.accepted:
+        return "The next runs of this tier are compared with this one."
+    if metrics.value is not None and _is_better(spec, metrics.value, best):
+        return "Its value is the best of the tier so far, though it is not accepted."
+    return "The best of the tier stays what it was."
+
+
+def _is_better(spec: Spec, value: float, best: Scored | None) -> bool:
+    return best is None or spec.metric_direction.better(value, best.value)

@@ -1,0 +1,208 @@
+"""One experiment, or one run, for a terminal; the commands find both in ``overview``.
+
+Pure, without colour. Limit first: what is long is cut here; the files it names have it whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+from hermes.layout import PROJECTIONS
+from hermes.model import IndexLine, Manifest, RunMetrics, Usage
+from hermes.render.advice import advice
+from hermes.render.tables import Column, broken_command, columns, wrap
+from hermes.render.text import (
+    CUT,
+    NONE,
+    clip,
+    command,
+    duration,
+    number,
+    param,
+    params,
+    size,
+    when,
+)
+from hermes.state import ExperimentState, Scored
+from hermes.status import Status
+
+_LABEL = 12
+_LONG = 400
+_MOST_FILES = 20
+_MOST_PARAMS = 40
+_MOST_NAMES = 12
+
+
+def show_text(status: Status, state: ExperimentState, *, width: int) -> str:
+    """Return one experiment for a terminal: its state, its recent runs, and where files are."""
+    parts = [
+        _labelled(_standing(status, state), width),
+        _blocked_lines(status, width),
+        _recent_lines(state.recent, width),
+        _labelled(_places(status), width),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _labelled(facts: Iterable[tuple[str, str]], width: int) -> list[str]:
+    """Return labelled lines, each at most ``width`` cells; what says nothing is left out."""
+    lines: list[str] = []
+    for label, text in facts:
+        margins = itertools.chain([f"{label:<{_LABEL}}"], itertools.repeat(" " * _LABEL))
+        told = wrap(text, width - _LABEL) if text else []
+        lines.extend(margin + line for margin, line in zip(margins, told, strict=False))
+    return lines
+
+
+def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str]]:
+    yield "Experiment", clip(status.id, 64)
+    yield "Phase", status.phase.value
+    yield "Goal", clip(status.goal, _LONG)
+    yield "Metric", f"{clip(status.metric, _LONG)}, {status.metric_direction.value}"
+    yield "Best", _best(status)
+    yield "Params", params(_best_params(status, state), _LONG) if status.best_run else ""
+    yield "Runs", f"{status.run_count}{_outcomes(state.outcome_counts)}"
+    yield "Time", duration(state.wall_seconds) + " of running"
+    yield "Tier", _tiers(status)
+    yield "Priority", f"{status.priority.value}{'' if status.autonomous else ', not autonomous'}"
+    yield "Last run", f"{when(status.last_run_at)} {status.last_run or ''}".strip()
+    yield "Next due", when(status.next_due_at) if status.next_due_at else ""
+    yield "Failures", f"{status.failure_streak} in a row" if status.failure_streak else ""
+
+
+def _best(status: Status) -> str:
+    if status.best_run is None:
+        return "none yet"
+    return f"{number(status.best_metric_value)} in {clip(status.best_run, 100)}"
+
+
+def _best_params(status: Status, state: ExperimentState) -> Mapping[str, bool | int | float | str]:
+    tops: list[Scored] = [top[0] for top in state.top_by_tier.values() if top]
+    return next((top.params for top in tops if top.run_id == status.best_run), {})
+
+
+def _outcomes(counts: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count} {clip(name, 20)}" for name, count in counts.items())
+    return f" ({told})" if told else ""
+
+
+def _tiers(status: Status) -> str:
+    following = f", next {status.next_fidelity_tier}" if status.next_fidelity_tier else ""
+    return clip(status.current_fidelity_tier + following, _LONG)
+
+
+def _blocked_lines(status: Status, width: int) -> list[str]:
+    told = advice(status)
+    if told is None:
+        return []
+    lines = wrap(f"It does not run: {clip(told.why, _LONG)}.", width)
+    if told.look:
+        lines += ["Look:", *broken_command(f"  {told.look}", width)]
+    lines.append(f"{told.before}, then:" if told.before else "Then:")
+    return [*lines, *broken_command(f"  {told.command}", width)]
+
+
+_RECENT = (
+    Column("SEQ", need=8, right=True),
+    Column("RUN", need=4, most=64),
+    Column("OUTCOME", need=9),
+    Column("VALUE", need=10, right=True),
+    Column("BEST?", need=7),
+    Column("STRATEGY", need=2, least=8, most=16),
+    Column("PARAMS", need=6, least=12, most=60),
+    Column("REASON", need=5, least=12, most=60),
+)
+
+
+def _recent_lines(runs: Sequence[IndexLine], width: int) -> list[str]:
+    if not runs:
+        return ["No runs yet."]
+    rows = [_recent_row(run) for run in reversed(runs)]
+    return ["Recent runs, the newest first:", columns(_RECENT, rows, width=width)]
+
+
+def _recent_row(run: IndexLine) -> tuple[str, ...]:
+    return (
+        str(run.seq),
+        clip(run.run_id, 64),
+        run.outcome.value,
+        number(run.value),
+        "yes" if run.accepted else NONE,
+        clip(run.strategy, 16),
+        params(run.params, 60),
+        clip(run.reason, 60) or NONE,
+    )
+
+
+def _places(status: Status) -> Iterable[tuple[str, str]]:
+    yield "Folder", f"experiments/{status.id}/ (in the data root)"
+    yield "Read", ", ".join(PROJECTIONS)
+    yield "Runs", "runs/<run>/RESULT.md, stdout.log, stderr.log, artifacts/"
+    yield "One run", command("show", exp=status.id, run="<run>")
+
+
+# one run
+
+
+def run_text(manifest: Manifest, metrics: RunMetrics, *, width: int) -> str:
+    """Return one sealed run for a terminal: what was tried, what came of it, where it is."""
+    parts = [
+        _labelled(_run_facts(manifest, metrics), width),
+        _value_lines("Params", metrics.params, width),
+        _value_lines("Secondary", metrics.secondary, width),
+        _labelled(_run_places(manifest), width),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, str]]:
+    accepted = ", the best of its tier when sealed" if metrics.accepted else ""
+    status = manifest.exit_status
+    yield "Run", clip(manifest.run_id, 100)
+    yield "Experiment", clip(manifest.experiment, 64)
+    yield "Outcome", metrics.outcome.value + accepted
+    yield "Reason", clip(manifest.reason, _LONG)
+    yield "Value", f"{clip(metrics.metric, _LONG)} = {number(metrics.value)}"
+    yield "Iteration", f"{manifest.iteration} (trial {manifest.trial}, sealed as {manifest.seq})"
+    yield "Role", clip(f"{manifest.role}, tier {manifest.fidelity_tier}", _LONG)
+    yield "Strategy", clip(f"{manifest.strategy} ({manifest.origin.value})", _LONG)
+    yield "Note", clip(manifest.note, _LONG)
+    yield "Repeats", clip(manifest.parent_run or "", 100)
+    yield "Seed", str(manifest.seed)
+    yield "Times", f"{when(manifest.started_at)} to {when(manifest.completed_at)} UTC"
+    yield "Exit", "" if status is None else str(status)
+    yield "Cost", usage(manifest.usage) if manifest.usage else ""
+
+
+def usage(spent: Usage) -> str:
+    """Return what a run cost, in words."""
+    return (
+        f"{duration(spent.wall_seconds)} of wall time, {duration(spent.cpu_seconds)} of CPU time, "
+        f"{size(spent.peak_memory_bytes)} of memory at its peak"
+    )
+
+
+def _value_lines(
+    title: str, values: Mapping[str, bool | int | float | str], width: int
+) -> list[str]:
+    if not values:
+        return []
+    names = list(values)[:_MOST_PARAMS]
+    rows = [(f"  {clip(name, 40)}", param(values[name])) for name in names]
+    heads = (Column(title, need=1, least=12), Column("", least=8))
+    more = len(values) - len(names)
+    return [columns(heads, rows, width=width), *([f"  {CUT} {more} more"] if more else ())]
+
+
+def _run_places(manifest: Manifest) -> Iterable[tuple[str, str]]:
+    names = [
+        f"{clip(name, 60)} ({size(entry.size)})"
+        for name, entry in list(manifest.files.items())[:_MOST_NAMES]
+    ]
+    more = len(manifest.files) - len(names)
+    yield (
+        "Folder",
+        f"experiments/{clip(manifest.experiment, 64)}/runs/{clip(manifest.run_id, 100)}/",
+    )
+    yield "Files", ", ".join(names) + (f", {CUT} {more} more" if more else "")

@@ -1,0 +1,82 @@
+"""Strategies by name: the lab's own, and those of other packages; for whoever plans runs.
+
+Limits: a name of the lab's own cannot be taken by another package.
+
+A package adds a strategy by an entry point of the group ``hermes_lab.strategies``; its object is
+called with a ``SearchContext`` and returns a ``Strategy``::
+
+    [project.entry-points."hermes_lab.strategies"]
+    hill-climb = "my_package.search:HillClimb"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from hermes.errors import RequestError, UnknownName
+from hermes.search.base import SearchContext, Strategy
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
+GROUP = "hermes_lab.strategies"
+_BUILT_IN = {
+    "grid": ("hermes.search.grid", "GridSearch"),
+    "random": ("hermes.search.random_search", "RandomSearch"),
+}
+
+
+def known() -> list[str]:
+    """Return the names of all strategies, sorted."""
+    return sorted({*_BUILT_IN, *(point.name for point in _points())})
+
+
+def check(name: str) -> None:
+    """Refuse a strategy that could not be made, before anything else is done.
+
+    Raises UnknownName with the nearest, RequestError for a package that cannot be loaded.
+    """
+    _maker(name)
+
+
+def make(name: str, context: SearchContext) -> Strategy:
+    """Make the strategy called ``name``.
+
+    Raises what ``check`` raises, RequestError for options that it does not have, and SpecError
+    for a space that it cannot search.
+    """
+    strategy = _maker(name)(context)
+    if not isinstance(strategy, Strategy):
+        raise RequestError(
+            f"What is called the strategy {name!r} lacks name, tell or ask.",
+            "Test it with hermes.search.contract.StrategyContract.",
+        )
+    return strategy
+
+
+def _maker(name: str) -> Callable[[SearchContext], object]:
+    if name in _BUILT_IN:
+        module, attribute = _BUILT_IN[name]
+        return cast(Callable[[SearchContext], object], getattr(import_module(module), attribute))
+    for point in _points().select(name=name):
+        return _load(point)
+    names = known()
+    raise UnknownName("strategy", name, names, f"There are: {', '.join(names)}.")
+
+
+def _load(point: EntryPoint) -> Callable[[SearchContext], object]:
+    try:
+        return cast(Callable[[SearchContext], object], point.load())
+    except (ImportError, AttributeError) as error:
+        raise RequestError(
+            f"The strategy {point.name!r} ({point.value}) cannot be loaded: {error}.",
+            "Mend or remove the package that brings it.",
+        ) from error
+
+
+def _points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)

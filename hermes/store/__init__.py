@@ -1,0 +1,1 @@
+"""The hands that own files: one module for each kind of file, independent of each other."""

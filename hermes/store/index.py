@@ -1,0 +1,180 @@
+"""Owns ``metrics.jsonl``: one line a sealed run of one experiment, in sealing order.
+
+Limit first: it is an index. Sealed bundles are the truth, and ``rebuild`` writes from them the
+very bytes that appending wrote. Whoever appends or rebuilds holds the experiment's lease;
+anybody may read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hermes import codec, files
+from hermes.errors import BrokenFile
+from hermes.layout import ExperimentLayout
+from hermes.model import IndexLine, Manifest, RunMetrics
+
+SealedRun: TypeAlias = tuple[Manifest, RunMetrics, str]
+
+_TAIL_BYTES = 8 * 1024
+_SEQ = re.compile(rb'\{"seq":(\d{1,18}),')
+_LINE = re.compile(rb'\{"seq":(\d{1,18}),"run_id":"([^"\\]+)",.*,"sum":"[0-9a-f]{16}"\}')
+
+
+@dataclass(frozen=True)
+class IndexPart:
+    """Lines of the index: those after the offset asked for, the offset behind them.
+
+    ``skipped`` counts lines that are damaged, or repeat or precede the one before.
+    """
+
+    lines: tuple[IndexLine, ...]
+    offset: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What rebuilding did: true when the file was changed; the bundles that cannot be read."""
+
+    changed: bool
+    broken: tuple[BrokenFile, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.changed
+
+
+def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLine:
+    """Return the line of a sealed run. Raises ValueError for a draft.
+
+    Numbers that may be fractions become floats: read back from the bundle they are the same.
+    """
+    if manifest.seq is None or manifest.outcome is None or manifest.completed_at is None:
+        raise ValueError(f"{manifest.run_id} is not sealed")
+    return IndexLine(
+        seq=manifest.seq,
+        run_id=manifest.run_id,
+        iteration=manifest.iteration,
+        trial=manifest.trial,
+        role=manifest.role,
+        origin=manifest.origin,
+        strategy=manifest.strategy,
+        fidelity_tier=manifest.fidelity_tier,
+        planned_at=manifest.planned_at,
+        completed_at=manifest.completed_at,
+        outcome=manifest.outcome,
+        reason=manifest.reason,
+        value=None if metrics.value is None else float(metrics.value),
+        accepted=metrics.accepted,
+        params=manifest.params,
+        secondary={name: float(value) for name, value in metrics.secondary.items()},
+        wall_seconds=float(manifest.usage.wall_seconds) if manifest.usage else 0.0,
+        parent_run=manifest.parent_run,
+        sha256=sha256,
+    )
+
+
+class Index:
+    """The index of one experiment."""
+
+    def __init__(self, layout: ExperimentLayout) -> None:
+        self._path = layout.metrics
+
+    def append(self, line: IndexLine) -> bytes:
+        """Add a sealed run and return what was written: b"" when it stood there already.
+
+        Writes: one line of ``metrics.jsonl``, not synced, for it can be rebuilt.
+        """
+        data = codec.to_line(line)
+        return files.append(self._path, lambda tail: b"" if _stands_in(tail, line) else data)
+
+    def read(self, offset: int = 0) -> IndexPart:
+        """Read the lines from ``offset`` on."""
+        raw, end = files.read_lines(self._path, offset)
+        lines: list[IndexLine] = []
+        for text in raw:
+            line = codec.from_line(IndexLine, text)
+            if line is not None and (not lines or line.seq > lines[-1].seq):
+                lines.append(line)
+        return IndexPart(tuple(lines), end, len(raw) - len(lines))
+
+    def last(self) -> IndexLine | None:
+        """Return the last whole line, from the end of the file alone."""
+        try:
+            size = os.stat(self._path).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        length = _TAIL_BYTES
+        while True:
+            data = files.read_before(self._path, size, length)
+            for text in reversed(data.split(b"\n")[:-1]):
+                line = codec.from_line(IndexLine, text)
+                if line is not None:
+                    return line
+            if length >= size:
+                return None
+            length *= 8
+
+    def missing(self, run_ids: Iterable[str]) -> list[str]:
+        """Say what keeps the index from naming just these sealed runs, in order; [] if nothing.
+
+        Quick: looks at the form of each line, not at its checksum (``read`` does).
+        """
+        try:
+            data = files.read(self._path) or b""
+        except OSError as error:
+            return [f"it cannot be read: {error.strerror}"]
+        return list(_faults(data, set(run_ids)))
+
+    def rebuild(self, read_all: Callable[[], Iterable[SealedRun | BrokenFile]]) -> Rebuilt:
+        """Write the index anew from the bundles that ``read_all`` gives, in any order.
+
+        A broken one is left out and reported. ``read_all`` is called under the file's lock.
+
+        Writes: ``metrics.jsonl``, replaced durably, unless it holds just that already.
+        """
+        broken: list[BrokenFile] = []
+
+        def data() -> bytes:
+            lines = []
+            for found in read_all():
+                if isinstance(found, BrokenFile):
+                    broken.append(found)
+                else:
+                    lines.append(index_line(*found))
+            lines.sort(key=lambda line: (line.seq, line.run_id))
+            return b"".join(codec.to_line(line) for line in lines)
+
+        return Rebuilt(files.rewrite_locked(self._path, data), tuple(broken))
+
+
+def _stands_in(tail: list[bytes], line: IndexLine) -> bool:
+    """Say whether a run is among the last lines; looks no further back than its ``seq``."""
+    for text in reversed(tail):
+        start = _SEQ.match(text)
+        if start is not None and int(start[1]) < line.seq:
+            return False
+        found = codec.from_line(IndexLine, text)
+        if found is not None and (found.seq, found.run_id) == (line.seq, line.run_id):
+            return True
+    return False
+
+
+def _faults(data: bytes, run_ids: set[str]) -> Iterator[str]:
+    if data and not data.endswith(b"\n"):
+        yield "its last line is torn"
+    named = set()
+    for number, text in enumerate(data.split(b"\n")[:-1], start=1):
+        match = _LINE.fullmatch(text)
+        if match is None:
+            yield f"line {number} is damaged"
+            continue
+        if int(match[1]) != number:
+            yield f"line {number} has seq {int(match[1])}"
+        named.add(match[2].decode("utf-8", "replace"))
+    yield from (f"{run_id} is missing" for run_id in sorted(run_ids - named))
+    yield from (f"{run_id} is not a sealed run" for run_id in sorted(named - run_ids))

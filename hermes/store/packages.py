@@ -1,0 +1,217 @@
+"""Owns the packages under ``dispatch/``: runs on their way into history. Called by the steps.
+
+Limits first: possession is the lease's business. Whoever writes here holds the lease of the
+experiment, and takes a package over before working on what another owner left.
+What is found may have been cut off at any point; ``stage_of`` says how far it came.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from hermes import codec, files
+from hermes.errors import Fault
+from hermes.layout import RUN_ID, Layout, PackageLayout, PackageName, package_name, parse_package
+from hermes.model import Execution, FileDigest, Manifest, Package
+
+Stage: TypeAlias = Literal["empty", "planned", "started", "executed"]
+
+_READ_ONLY = 0o444
+_PLAN = "plan.md"
+_MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A package in ``dispatch/running``: what its name says, and its paths."""
+
+    name: PackageName
+    layout: PackageLayout
+
+
+class Packages:
+    """The packages of one data root."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def publish_running(
+        self, package: Package, manifest: Manifest, plan_text: str, *, worker: str
+    ) -> PackageLayout:
+        """Put a planned run into the hands of ``worker``; durable on return.
+
+        Only then may its command start. A power cut before leaves it whole, half-made or not at
+        all; readers check it and take a half-made one for none.
+
+        Writes: a folder in ``dispatch/running``, made under a temporary name.
+        Raises ValueError when ``worker`` cannot be part of a name, Fault when it is there already.
+        """
+        name = package_name(package.dispatch_id, package.attempt, worker)
+        target = self._layout.running / name
+        files.make_folder(self._layout.running)
+        temporary = files.temporary_beside(target)
+        try:
+            _build(PackageLayout(temporary), package, manifest, plan_text)
+            if not files.publish_folder(temporary, target, together=_MADE):
+                raise Fault(f"{target} is there already.", "Run `recover`, then try again.")
+        except BaseException:
+            files.remove_tree(temporary)
+            raise
+        return PackageLayout(target)
+
+    def take_over(self, folder: PackageLayout, *, worker: str) -> PackageLayout | None:
+        """Make a package that another owner left ours; None when it is gone.
+
+        The other one, should it wake up, finds nothing under the old name: it cannot write into
+        what we seal. What was found is durable on return, so a planned run may be started.
+
+        Writes: a rename within ``dispatch/running`` and syncs.
+        """
+        name = parse_package(folder.folder.name)
+        if name is None:
+            return None
+        ours = self._layout.running / package_name(name.dispatch_id, name.attempt, worker)
+        if not files.claim(folder.folder, ours):
+            return None
+        made = [ours / path for path in _MADE]
+        files.sync_paths([self._layout.running, *filter(os.path.lexists, made)])
+        return PackageLayout(ours)
+
+    def running(self, experiment: str | None = None) -> list[Found]:
+        """List the packages in workers' hands, of one experiment or of all, sorted by name."""
+        return [
+            Found(name, PackageLayout(self._layout.running / entry))
+            for entry in files.list_folder(self._layout.running)
+            if (name := parse_package(entry)) is not None
+            and name.worker
+            and experiment in (None, name.experiment)
+        ]
+
+    def read(self, folder: PackageLayout) -> tuple[Package, Manifest] | None:
+        """Return a package's facts and its run as planned; None when it is half-made or damaged."""
+        try:
+            package = codec.read_record(Package, files.read(folder.dispatch) or b"")
+            draft = codec.read_record(Manifest, files.read(folder.draft) or b"")
+        except (OSError, ValueError):
+            return None
+        return (package, draft) if _belong(folder, package, draft) else None
+
+    def stage_of(self, folder: PackageLayout) -> Stage:
+        """Say how far a package came (the table in docs/FORMAT.md, section 7)."""
+        run = folder.run
+        if not os.path.isdir(run.folder):
+            return "empty"
+        if self.read_execution(folder) is not None:
+            return "executed"
+        if files.exists(run.stdout):
+            return "started"
+        content = self.read(folder)
+        return "planned" if content and _plan_is_whole(folder, content[1]) else "empty"
+
+    def record_execution(self, folder: PackageLayout, execution: Execution) -> bool:
+        """Record that the command has ended; False when the package was taken from us.
+
+        Writes: ``execution.json``, whole, not synced: losing it means that the run was cut off.
+        """
+        try:
+            files.replace(folder.execution, codec.to_json(execution))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read_execution(self, folder: PackageLayout) -> Execution | None:
+        """Return what executing a package gave; None when it has not ended, as far as is known."""
+        try:
+            return codec.read_record(Execution, files.read(folder.execution) or b"")
+        except (OSError, ValueError):
+            return None
+
+    def detach_logs(self, folder: PackageLayout) -> None:
+        """Give the logs contents of their own: what survived of the command keeps the old ones.
+
+        Writes: each log, replaced by a read-only copy.
+        """
+        for log in (folder.run.stdout, folder.run.stderr):
+            files.detach(log, temporary=files.temporary_beside(log), mode=_READ_ONLY)
+
+    def discard(self, folder: PackageLayout) -> None:
+        """Remove a package whose work is done or was never begun; fine when it is gone."""
+        files.remove_tree(folder.folder)
+
+    def set_aside(self, folder: PackageLayout, reason: str) -> Path:
+        """Move a package that nobody can use to ``dispatch/complete``; nothing is deleted.
+
+        Writes: a new folder there with ``reason.txt`` and the package; returns that folder.
+        """
+        kept = next(self._free_places(folder.folder.name))
+        files.make_folder(kept)
+        files.write_new(kept / "reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
+        files.claim(folder.folder, kept / "package")
+        return kept
+
+    def clear_unfinished(self, experiment: str) -> int:
+        """Remove what crashes left half-published of an experiment whose lease the caller holds.
+
+        Writes: only removals, of temporary names in ``dispatch/running``; returns how many.
+        """
+        left = [path for path in self._temporaries() if _would_belong(path.name, experiment)]
+        for path in left:
+            files.remove_tree(path)
+        return len(left)
+
+    def _temporaries(self) -> list[Path]:
+        try:
+            names = os.listdir(self._layout.running)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [self._layout.running / name for name in names if files.is_temporary(name)]
+
+    def _free_places(self, name: str) -> Iterator[Path]:
+        number = 1
+        while True:
+            place = self._layout.set_aside(name, number)
+            if not files.exists(place):
+                yield place
+            number += 1
+
+
+def _build(package_layout: PackageLayout, package: Package, draft: Manifest, plan: str) -> None:
+    """Write the files of a package; the draft names the plan's digest, so a cut one shows."""
+    text = plan.encode("utf-8", "backslashreplace")
+    draft = replace(draft, files={_PLAN: FileDigest(codec.digest(text), len(text))})
+    run = package_layout.run
+    files.make_folder(run.artifacts)
+    files.write_new(package_layout.dispatch, codec.to_json(package))
+    files.write_new(package_layout.draft, codec.to_json(draft, pretty=True), mode=_READ_ONLY)
+    files.give_name(package_layout.draft, run.manifest)
+    files.write_new(run.plan, text, mode=_READ_ONLY)
+
+
+def _belong(folder: PackageLayout, package: Package, draft: Manifest) -> bool:
+    """Say whether the parts of a package are of one run, and that of the folder's name."""
+    name = parse_package(folder.folder.name)
+    return (
+        name is not None
+        and (package.dispatch_id, package.experiment) == (name.dispatch_id, name.experiment)
+        and (draft.experiment, draft.iteration) == (name.experiment, name.iteration)
+        and package.run_id == draft.run_id
+        and RUN_ID.match(draft.run_id) is not None
+    )
+
+
+def _plan_is_whole(folder: PackageLayout, draft: Manifest) -> bool:
+    try:
+        text = files.read(folder.run.plan)
+    except OSError:
+        return False
+    stated = draft.files.get(_PLAN)
+    return text is not None and stated is not None and codec.digest(text) == stated.sha256
+
+
+def _would_belong(temporary: str, experiment: str) -> bool:
+    name = parse_package(files.temporary_for(temporary))
+    return name is not None and name.experiment == experiment

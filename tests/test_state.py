@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import created_line, phase_line, run_line
+
+from hermes import codec
+from hermes.model import Direction, Outcome, Phase
+from hermes.state import MOST_RETRIES, ExperimentState, fold_intent, fold_run
+
+FAILURES = [outcome for outcome in Outcome if outcome.is_failure]
+
+
+def folded(lines, direction=Direction.MINIMIZE):
+    state = ExperimentState(direction)
+    for line in lines:
+        state = fold_run(state, line)
+    return state
+
+
+outcomes = st.lists(st.sampled_from(list(Outcome)), max_size=30)
+values = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Outcome)), values), max_size=30),
+    st.sampled_from(list(Direction)),
+)
+def test_only_successes_decide_what_is_best(runs, direction):
+    lines = [run_line(i, outcome, value) for i, (outcome, value) in enumerate(runs, 1)]
+    successes = [line for line in lines if line.outcome is Outcome.SUCCESS]
+    pick = max if direction is Direction.MAXIMIZE else min
+    best = folded(lines, direction).best("default")
+    if not successes:
+        assert best is None
+    else:
+        expected = pick(line.value for line in successes)
+        assert best.value == expected
+        first = next(line for line in successes if line.value == expected)
+        assert best.run_id == first.run_id
+
+
+@given(outcomes, st.data())
+def test_a_fold_that_is_resumed_equals_one_from_zero(kinds, data):
+    lines = [run_line(i, outcome) for i, outcome in enumerate(kinds, 1)]
+    cut = data.draw(st.integers(0, len(lines)))
+    early = codec.decode(ExperimentState, codec.from_json(codec.to_json(folded(lines[:cut]))))
+    for line in lines[cut:]:
+        early = fold_run(early, line)
+    assert codec.to_json(early) == codec.to_json(folded(lines))
+
+
+@given(
+    outcomes,
+    st.lists(st.tuples(st.sampled_from(list(Phase)), st.integers(0, 30)), max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_between_the_two_streams_does_not_matter(kinds, phases, shuffler):
+    runs = [run_line(i, outcome) for i, outcome in enumerate(kinds, 1)]
+    intents = [created_line()] + [
+        phase_line(i, phase, min(after, len(runs))) for i, (phase, after) in enumerate(phases, 2)
+    ]
+    expected = interleaved(runs, intents, lambda: True)
+    assert interleaved(runs, intents, lambda: False) == expected
+    assert interleaved(runs, intents, lambda: shuffler.random() < 0.5) == expected
+
+
+def interleaved(runs, intents, runs_first):
+    state, runs, intents = ExperimentState(Direction.MINIMIZE), list(runs), list(intents)
+    while runs or intents:
+        if runs and (not intents or runs_first()):
+            state = fold_run(state, runs.pop(0))
+        else:
+            state = fold_intent(state, intents.pop(0))
+    return state
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_failures_in_a_row_make_a_streak_and_a_success_ends_it(outcome):
+    lines = [run_line(1), run_line(2, outcome), run_line(3, outcome)]
+    assert folded(lines).failure_streak == 2
+    assert folded([*lines, run_line(4)]).failure_streak == 0
+
+
+def test_what_is_neither_working_nor_failing_leaves_the_streak_alone():
+    lines = [run_line(1, Outcome.FAILED), run_line(2, Outcome.STUB), run_line(3, Outcome.SKIPPED)]
+    assert folded([*lines, run_line(4, Outcome.INTERRUPTED)]).failure_streak == 1
+
+
+def test_resuming_forgives_the_failures_before_it_and_not_those_after():
+    state = folded([run_line(i, Outcome.FAILED) for i in (1, 2, 3)])
+    state = fold_intent(state, phase_line(2, Phase.ACTIVE, after_runs=3))
+    assert state.failure_streak == 0
+    assert fold_run(state, run_line(4, Outcome.FAILED)).failure_streak == 1
+
+
+def test_an_interrupted_trial_waits_to_run_again_until_it_has():
+    state = folded([run_line(1), run_line(2, Outcome.INTERRUPTED)])
+    assert [retry.trial for retry in state.retries] == [2]
+    assert state.charged_count == 1
+    assert fold_run(state, run_line(3, trial=2)).retries == ()
+
+
+def test_a_trial_that_is_cut_off_again_and_again_is_given_up():
+    lines = [run_line(i, Outcome.INTERRUPTED, trial=1) for i in range(1, MOST_RETRIES + 2)]
+    assert folded(lines[:-1]).retries != ()
+    assert folded(lines).retries == ()
+
+
+def test_tiers_are_ranked_apart():
+    lines = [run_line(1, value=5.0, fidelity_tier="smoke"), run_line(2, value=9.0)]
+    state = folded(lines)
+    assert state.best("smoke").value == 5.0
+    assert state.best("default").value == 9.0
+
+
+def test_a_queued_experiment_becomes_active_with_its_first_run():
+    state = ExperimentState(Direction.MINIMIZE)
+    assert state.phase is Phase.QUEUED
+    assert fold_run(state, run_line(1)).phase is Phase.ACTIVE
+
+
+def test_the_state_does_not_grow_with_history():
+    generator = random.Random(0)
+    state = ExperimentState(Direction.MAXIMIZE)
+    sizes = []
+    for i in range(1, 2001):
+        outcome = generator.choice([Outcome.SUCCESS, Outcome.FAILED, Outcome.TIMEOUT])
+        state = fold_run(state, run_line(i, outcome))
+        if i in (200, 2000):
+            sizes.append(len(codec.to_json(state)))
+    assert sizes[1] < sizes[0] * 1.2
