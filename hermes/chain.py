@@ -22,8 +22,8 @@ from hermes import codec, files
 from hermes.errors import BrokenFile
 
 _START = b'{"seq":'
-# How a written line ends, also when one of the bytes behind its checksum is not what it was.
-_ENDED = re.compile(rb'(?:"\}|,"sum":"[0-9a-f]{16}.{2,3})\Z', re.DOTALL)
+_END = re.compile(rb',"sum":"[0-9a-f]{16}"\}')
+_END_LIKE = b',"sum":"' + b"0" * 16 + b'"}'
 
 
 class Chained(Protocol):
@@ -140,7 +140,21 @@ def _is_scar(line: bytes) -> bool:
     """
     text = line.rstrip(b"\0")
     begins = text.startswith(_START) or _START.startswith(text)
-    return bool(line) and begins and not _ENDED.search(line)
+    return bool(line) and begins and min(text, default=32) >= 32 and not _has_ended(line)
+
+
+def _has_ended(line: bytes) -> bool:
+    """Say whether a line was written to its end, even if one byte is not what it was since.
+
+    The byte may be one of the ending, or the newline behind it.
+    """
+    if _END.search(line[-len(_END_LIKE) - 1 :]):
+        return True
+    ending = line[-len(_END_LIKE) :]
+    return any(
+        _END.fullmatch(ending[:place] + _END_LIKE[place : place + 1] + ending[place + 1 :])
+        for place in range(len(ending))
+    )
 
 
 def _continue(

@@ -67,14 +67,22 @@ def installed(folder: Path) -> Mapping[str, str]:
     return {**kept, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{folder}"}
 
 
-def run_doit(*words: str, cwd: Path, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Call ``doit`` as a process of its own."""
-    return subprocess.run(
+def begin_doit(*words: str, cwd: Path, environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start ``doit`` as a process of its own, with pipes to read it by."""
+    return subprocess.Popen(
         [sys.executable, "-m", "doit", *words],
         cwd=cwd,
         env=dict(environ),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=60,
     )
+
+
+def run_doit(
+    *words: str, cwd: Path, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Call ``doit`` and wait for its end."""
+    process = begin_doit(*words, cwd=cwd, environ=environ)
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)

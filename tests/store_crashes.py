@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import TypeVar
 
 from hermes import files
@@ -76,6 +77,44 @@ class DyingOperations(files.Operations):
     def mkdir(self, path: str, mode: int) -> None:
         whole = super().mkdir
         self._do(lambda: whole(path, mode))
+
+
+class RecordingOperations(files.Operations):
+    """Notes what is written, synced and renamed, by the names of the files."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    def _note(self, call: str, fd: int) -> None:
+        self.calls.append((call, Path(f"/proc/self/fd/{fd}").readlink().name))
+
+    def write(self, fd: int, data: bytes) -> None:
+        self._note("write", fd)
+        super().write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._note("fsync", fd)
+        super().fsync(fd)
+
+    def rename(self, source: str, target: str) -> None:
+        self.calls.append(("rename", Path(target).name))
+        super().rename(source, target)
+
+
+@contextmanager
+def recording() -> Iterator[list[tuple[str, str]]]:
+    """Note the calls of the body; temporary names are those of what they are for."""
+    operations = RecordingOperations()
+    previous = files.use(operations)
+    calls: list[tuple[str, str]] = []
+    try:
+        yield calls
+    finally:
+        files.use(previous)
+        calls.extend(
+            (call, files.temporary_for(name) if files.is_temporary(name) else name)
+            for call, name in operations.calls
+        )
 
 
 @contextmanager

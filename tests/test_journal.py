@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from store_crashes import at_each_call
+from store_crashes import at_each_call, recording
 from store_twins import TwinChain
 
 from hermes import codec, files
@@ -312,6 +312,12 @@ def test_no_bytes_make_reading_checking_or_appending_fail(noise: bytes, place: i
 
 
 # Crashes
+
+
+def test_a_decision_is_on_the_disk_before_it_is_acknowledged(journal: Journal) -> None:
+    with recording() as calls:
+        note(journal, "one")
+    assert calls == [("write", "journal.jsonl"), ("fsync", "journal.jsonl")]
 
 
 def test_what_was_acknowledged_is_there_after_a_kill_at_any_call(tmp_path: Path) -> None:

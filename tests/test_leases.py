@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from store_crashes import at_each_call, dying
+from store_crashes import at_each_call, dying, recording
 from store_twins import TwinLeases
 
 from hermes import codec, files
@@ -221,10 +222,52 @@ def test_a_silent_owner_loses_the_lease_after_its_term(lab: Lab) -> None:
     first.clock.advance(TERM)
     assert second.leases.acquire(EXP) is None
     first.clock.advance(0.001)
-    assert take(second).token == 2
+    taken = take(second)
+    assert taken.token == 2
     assert not is_fenced_in(first, lease)
     assert not first.leases.renew(lease)
+    assert not lab.layout.heartbeat(EXP).exists()
     assert not first.leases.release(lease)
+    assert second.leases.read(EXP) == taken
+    assert is_fenced_in(second, taken)
+
+
+def just_before_the_guard(owner: Owner, happens: Callable[[], object]) -> None:
+    """Let something happen once after ``owner`` has judged a lease, before it has the guard."""
+    judge, left = owner.leases._guard, [happens]
+
+    def overtaken(experiment: str, **options: float) -> AbstractContextManager[None]:
+        while left:
+            left.pop()()
+        return judge(experiment, **options)
+
+    owner.leases._guard = overtaken  # type: ignore[method-assign]
+
+
+def test_whoever_takes_a_dead_owners_lease_first_has_it(lab: Lab) -> None:
+    dead, first, second = lab.owner(), lab.owner(), lab.owner()
+    take(dead)
+    lab.end(dead)
+    just_before_the_guard(second, lambda: first.held.append(take(first)))
+    assert second.leases.acquire(EXP) is None
+    assert is_fenced_in(first, first.held[0])
+
+
+def test_an_owner_that_beats_at_the_last_moment_is_not_robbed(lab: Lab) -> None:
+    first, second = lab.owner(), lab.owner()
+    lease = take(first)
+    first.clock.advance(TERM + 1)
+    just_before_the_guard(second, lambda: first.leases.renew(lease))
+    assert second.leases.acquire(EXP) is None
+    assert is_fenced_in(first, lease)
+
+
+def test_a_lease_released_at_the_last_moment_can_be_had(lab: Lab) -> None:
+    first, second = lab.owner(), lab.owner()
+    lease = take(first)
+    first.clock.advance(TERM + 1)
+    just_before_the_guard(second, lambda: first.leases.release(lease))
+    assert take(second).token == 2
 
 
 def test_an_owner_that_beats_keeps_the_lease(lab: Lab) -> None:
@@ -515,6 +558,40 @@ def test_a_real_process_is_a_living_owner_to_another(lab: Lab) -> None:
     assert second.acquire(EXP) is None
     assert not second.is_stale(lease)
     assert second.is_stale(replace(lease, pid_started="1"))
+
+
+# Durability: what was said is on the disk
+
+DURABLY = [
+    ("write", "opt.lease.json"),
+    ("fsync", "opt.lease.json"),
+    ("rename", "opt.lease.json"),
+    ("fsync", "locks"),
+]
+
+
+def test_a_lease_is_on_the_disk_before_its_owner_hears_of_it(lab: Lab) -> None:
+    owner = lab.owner()
+    with recording() as calls:
+        take(owner)
+    assert calls == [("write", "opt.guard"), ("fsync", "opt.guard"), *DURABLY]
+
+
+def test_a_release_is_on_the_disk_before_it_is_said(lab: Lab) -> None:
+    owner = lab.owner()
+    lease = take(owner)
+    with recording() as calls:
+        owner.leases.release(lease)
+    assert calls == DURABLY
+
+
+def test_a_beat_costs_no_sync(lab: Lab) -> None:
+    owner = lab.owner()
+    lease = take(owner)
+    owner.clock.advance(TERM / 2)
+    with recording() as calls:
+        owner.leases.renew(lease)
+    assert calls == [("write", "opt.beat.json"), ("rename", "opt.beat.json")]
 
 
 # Crashes: the owner dies at each call that changes a file

@@ -6,12 +6,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_specs import EVERYTHING, LEAST
 
 from hermes.errors import BrokenFile, SpecError
 from hermes.layout import Layout
+from hermes.schema_faults import types_of
 from hermes.spec import EXECUTION_FIELDS, FIELDS
 from hermes.store.specs import PreparedSpec, checkpoint, load, prepare
 from hermes.validation import schema
@@ -22,7 +24,6 @@ QUICK = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-LONG = settings(QUICK, max_examples=5000)
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +99,7 @@ def of_rule(rule):
     """Make values that a rule of the schema mostly allows."""
     if "enum" in rule:
         return st.sampled_from(rule["enum"])
-    types = rule.get("type", "object")
-    return st.one_of(
-        [_OF_TYPE[kind](rule) for kind in ([types] if isinstance(types, str) else types)]
-    )
+    return st.one_of([_OF_TYPE[kind](rule) for kind in types_of(rule)])
 
 
 def _mapping(rule):
@@ -112,14 +110,15 @@ def _mapping(rule):
 
 
 _OF_TYPE = {
-    "null": lambda rule: st.none(),
     "boolean": lambda rule: st.sampled_from([True, False, "no", "On"]),
     "integer": lambda rule: st.integers(rule.get("minimum"), rule.get("maximum")),
     "number": lambda rule: st.floats(0.001, 1e5),
     "string": lambda rule: st.sampled_from(
         [*rule.get("examples", []), "a", "b-1", "code", "space.json", "src/*.py", "hourly", "é 😀"]
     ),
-    "array": lambda rule: st.lists(of_rule(rule["items"]), max_size=3, unique_by=json.dumps),
+    "array": lambda rule: st.lists(
+        of_rule(rule["items"]), min_size=rule.get("minItems", 0), max_size=3, unique_by=json.dumps
+    ),
     "object": _mapping,
 }
 FIELD = st.sampled_from(sorted(FIELDS)).flatmap(
@@ -137,17 +136,18 @@ LIKELY = st.lists(FIELD | TIERED | PATHS, max_size=10).map(
     }
 )
 KEYS = st.sampled_from([*sorted(FIELDS), "low_seed", "sed", "proxy_"]) | TEXT
+PIECES = [
+    *(b":", b"- ", b"&a ", b"*a", b"\n", b'"', b"[", b"}", b"!!", b"\xff", b"#", b"\t", b"? "),
+    *(b"---\n", b"|", b"\x00", b"\xc2\x85", b"<<: ", b"id: x\n", b"  ", b"\r", b"\xef\xbb\xbf"),
+]
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(["cut", "double", "swap", "put"]),
         st.integers(0, 10_000),
-        st.sampled_from(
-            [b":", b"- ", b"&a ", b"*a", b"\n", b'"', b"[", b"}", b"!!", b"\xff", b"#", b"\t", b"? ",
-             b"---\n", b"|", b"\x00", b"\xc2\x85", b"<<: ", b"id: x\n", b"  ", b"\r", b"\xef\xbb\xbf"]
-        ),
+        st.sampled_from(PIECES),
     ),
     max_size=4,
-)  # fmt: skip
+)
 
 
 def edited(data, edits):
@@ -166,48 +166,56 @@ def edited(data, edits):
     return data
 
 
-def bytes_are_refused_or_stored(place, data):
-    check(place, data)
+def as_json(data):
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-def a_damaged_spec_is_refused_or_stored(place, text, edits, experiment):
-    check(place, edited(text.encode(), edits), experiment)
-
-
-def a_wild_mapping_is_refused_or_stored(place, data, experiment):
-    given = {"id": "x", "goal": "y", "metric": "z", "metric_direction": "minimize", **data}
-    check(place, json.dumps(given).encode("utf-8", "surrogatepass"), experiment)
+FRAGMENTS = [
+    *("code", "./code", "&r code", "*r", "!!str code", "'code'", '"co\\u0064e"', ">-\n  code"),
+    *("|-\n  code", "code # here", "space.json", "", "~", "[a, *r]", "{a: &s b}", "no", "1"),
+    *("code\n  # below", "\n  code"),
+]
+PLACES = ["workspace_root", "search_space", "known_good_config", "agent_instruction_file", "mode"]
+LINES = st.lists(
+    st.builds("{}: {}\n".format, st.sampled_from([*PLACES, "tags"]), st.sampled_from(FRAGMENTS)),
+    max_size=4,
+    unique_by=lambda line: line.partition(":")[0],
+).map(lambda lines: (LEAST + "".join(lines)).encode())
 
 
 SOURCES = st.sampled_from([LEAST, EVERYTHING])
 NAMES = st.none() | TEXT | st.just("other")
 
 
-@given(
-    st.binary(max_size=200)
-    | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
-)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
 @QUICK
 def test_any_bytes_are_refused_or_stored(place, data):
-    bytes_are_refused_or_stored(place, data)
+    check(place, data)
 
 
 @given(SOURCES, EDITS, NAMES)
 @QUICK
 def test_a_damaged_spec_is_refused_or_stored(place, text, edits, experiment):
-    a_damaged_spec_is_refused_or_stored(place, text, edits, experiment)
+    check(place, edited(text.encode(), edits), experiment)
 
 
 @given(st.dictionaries(KEYS, JSON, max_size=6), NAMES)
 @QUICK
 def test_a_wild_mapping_is_refused_or_stored(place, data, experiment):
-    a_wild_mapping_is_refused_or_stored(place, data, experiment)
+    given = {"id": "x", "goal": "y", "metric": "z", "metric_direction": "minimize", **data}
+    check(place, as_json(given), experiment)
 
 
 @given(LIKELY)
 @QUICK
 def test_a_likely_spec_is_refused_or_stored(place, data):
-    check(place, json.dumps(data).encode())
+    check(place, as_json(data))
+
+
+@given(LINES, NAMES)
+@QUICK
+def test_paths_written_in_any_way_are_refused_or_stored(place, data, experiment):
+    check(place, data, experiment)
 
 
 @given(SOURCES, EDITS)
@@ -217,31 +225,47 @@ def test_a_stored_spec_that_is_damaged_is_broken_or_read(place, text, edits):
     layout.checkpoints.mkdir(parents=True, exist_ok=True)
     layout.spec.write_bytes(edited(text.encode(), edits))
     try:
-        assert load(layout).spec.id == "demo"
+        found = load(layout)
     except BrokenFile as error:
-        assert len(str(error).splitlines()) == 2
+        lines = str(error).splitlines()
+    else:
+        lines = [found.spec.id, found.sha256]
+    assert len(lines) == 2
 
 
-def test_likely_specs_are_often_accepted(place):
-    """Guard the fuzzing itself: one that is always refused proves little."""
+@pytest.mark.parametrize("source", [LIKELY.map(as_json), LINES], ids=["likely", "lines"])
+def test_many_of_them_are_accepted(place, source):
+    """Guard the fuzzing itself: one that is nearly always refused proves little."""
     outcomes = []
 
-    @given(LIKELY)
+    @given(source)
     @settings(QUICK, database=None, derandomize=True)
     def run(data):
-        outcomes.append(check(place, json.dumps(data).encode()) is not None)
+        outcomes.append(check(place, data) is not None)
 
     run()
     assert sum(outcomes) > len(outcomes) / 10
 
 
+LENGTHY = {
+    "bytes": [st.binary(max_size=400)],
+    "damaged": [st.builds(lambda text, edits: edited(text.encode(), edits), SOURCES, EDITS), NAMES],
+    "wild": [st.dictionaries(KEYS, JSON, max_size=8).map(as_json), NAMES],
+    "likely": [LIKELY.map(as_json)],
+    "lines": [LINES, NAMES],
+}
+
+
 @pytest.mark.slow
-def test_all_of_it_at_length(place):
-    for property_, arguments in (
-        (bytes_are_refused_or_stored, [st.binary(max_size=400)]),
-        (a_damaged_spec_is_refused_or_stored, [SOURCES, EDITS, NAMES]),
-        (a_wild_mapping_is_refused_or_stored, [st.dictionaries(KEYS, JSON, max_size=8), NAMES]),
-    ):
-        given(st.tuples(*arguments))(
-            LONG(lambda drawn, check_it=property_: check_it(place, *drawn))
-        )()
+@pytest.mark.parametrize("kind", LENGTHY)
+@pytest.mark.parametrize("loader", ["libyaml", "pure"])
+def test_the_same_at_length(place, kind, loader, monkeypatch):
+    if loader == "pure":
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+
+    @given(st.tuples(*LENGTHY[kind]))
+    @settings(QUICK, max_examples=1500)
+    def run(drawn):
+        check(place, *drawn)
+
+    run()

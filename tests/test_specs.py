@@ -481,6 +481,10 @@ def test_words_stay_words_where_no_boolean_belongs(prepared):
     assert prepared(LEAST + "autonomous: No").spec.autonomous is False
 
 
+def test_a_count_written_as_10_0_is_10(prepared):
+    assert repr(prepared(LEAST + "max_iterations_total: 10.0").spec.max_iterations_total) == "10"
+
+
 # What is stored
 
 
@@ -567,6 +571,8 @@ def test_a_workspace_inside_the_data_root_is_refused_and_the_reverse_is_fine(
     assert "inside the data root" in refused(text, data_root=place / "code")[0]
     (place / "link").symlink_to(place / "code")
     assert "inside the data root" in refused(text, data_root=place / "link")[0]
+    linked = text.replace("code", "link")
+    assert "inside the data root" in refused(linked, data_root=place / "code")[0]
     prepared(text, data_root=place / "code" / "lab-data")
     prepared(text, data_root=place / "cod")
 

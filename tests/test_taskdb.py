@@ -118,6 +118,33 @@ def test_files_that_a_task_no_longer_depends_on_are_dropped(path: Path) -> None:
     assert set(recorded(path)["plan:a"]) == {"_values_:", "checker:", "/other", "deps:"}
 
 
+def test_what_the_file_says_already_is_not_said_again(path: Path) -> None:
+    succeed(opened(path), "plan:a", seen=1)
+    before = path.read_bytes()
+    succeed(opened(path), "plan:a", seen=1)
+    opened(path).remove("never:known")
+    assert path.read_bytes() == before
+
+
+def test_a_success_counts_also_when_another_process_recorded_since(path: Path) -> None:
+    succeed(opened(path), "plan:a", seen=1)
+    early = opened(path)
+    succeed(opened(path), "plan:a", seen=2)
+    succeed(early, "plan:a", seen=1)
+    assert values(path, "plan:a") == {"seen": 1}
+
+
+def test_files_are_recorded_in_one_order(path: Path) -> None:
+    database = opened(path)
+    database.set("plan:a", "/b", 1)
+    database.set("plan:a", "/a", 2)
+    database.set("plan:a", "deps:", ("/b", "/a"))
+    before = path.read_bytes()
+    database = opened(path)
+    database.set("plan:a", "deps:", ("/a", "/b"))
+    assert path.read_bytes() == before
+
+
 # Broken files
 
 
@@ -359,7 +386,7 @@ def test_a_kill_loses_at_most_the_task_in_flight(path: Path) -> None:
 
 
 class SameAsADictionary(RuleBasedStateMachine):
-    """The database and a dictionary are told the same; they answer the same, also after reopening."""
+    """The database and a dictionary are told the same and answer the same, reopened or not."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -150,8 +150,9 @@ def test_what_is_not_a_plain_mapping_is_refused_with_its_line(text, line, words,
     assert words in message
 
 
-def test_half_a_character_is_refused(loader):
-    refusal('a: "\\ud800"')
+@pytest.mark.parametrize("escape", ["\\ud800", "\\UFFFFFFFF"])
+def test_half_a_character_or_more_than_one_is_refused(escape, loader):
+    refusal(f'a: "{escape}"')
 
 
 def test_what_is_not_utf8_is_refused_with_its_line():
@@ -239,6 +240,7 @@ def test_any_text_survives_an_edit(value):
     located = load_yaml(b"a: 1 # one\nroot: x # r\n", source="s")
     edited = with_changes(located, {"root": value})
     assert load_yaml(edited, source="s").data == {"a": 1, "root": value}
+    assert (b"# r" in edited) is (value != "\x85")
 
 
 JSON = st.recursive(

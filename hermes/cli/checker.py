@@ -71,7 +71,7 @@ def state_of(path: str, found: os.stat_result, *, clock: Clock | None = None) ->
 
     The time is taken before the content is read: whatever is written later is then later than it.
     """
-    now = (clock or SystemClock()).now().timestamp() * 1e9
+    now = round((clock or SystemClock()).now().timestamp() * 1e6) * 1000
     plain = (found.st_size, found.st_mtime_ns)
     if not _is_small(path, found):
         return plain

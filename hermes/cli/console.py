@@ -10,7 +10,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ParamSpec, TextIO
 
 from doit.exceptions import TaskFailed
@@ -36,16 +36,6 @@ def notice(text: str) -> None:
 def refuse(error: LabError) -> None:
     """Print what is wrong and the next step, as doit prints its own errors."""
     notice(f"ERROR: {error}")
-
-
-@contextlib.contextmanager
-def loading() -> Iterator[None]:
-    """Let a ``LabError`` of the body end the process with its exit code: before any task runs."""
-    try:
-        yield
-    except LabError as error:
-        refuse(error)
-        raise SystemExit(int(error.exit_code)) from None
 
 
 def document(value: object) -> None:

@@ -21,8 +21,8 @@ from doit.loader import generate_tasks
 import hermes
 from hermes.cli import console, request
 from hermes.cli.checker import StateChecker
-from hermes.cli.commands import DEFAULT_COMMAND
-from hermes.cli.reporter import LabReporter, interrupted
+from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND
+from hermes.cli.reporter import LabReporter, interrupted, loading
 from hermes.cli.request import Request
 from hermes.errors import ExitCode, RequestError
 from hermes.layout import Layout
@@ -30,7 +30,8 @@ from hermes.layout import Layout
 Creators: TypeAlias = Mapping[str, Callable[..., Any]]
 
 PROGRAM = "hermes-lab"
-_READING = frozenset(("list", "info", "help"))
+_EXPLAINING = frozenset(("info", "help"))
+_READING = _EXPLAINING | {"list"}
 _CREATOR = "task_"
 
 
@@ -86,7 +87,9 @@ class _Tasks(TaskLoader2):  # type: ignore[misc]  # doit has no type hints
 
     def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:  # noqa: ARG002  doit's form
         """Call the creators."""
-        return tasks(_lab_creators() if self._creators is None else self._creators)
+        with loading():
+            creators = _lab_creators() if self._creators is None else self._creators
+        return tasks(creators)
 
 
 def tasks(creators: Creators) -> list[Any]:
@@ -95,17 +98,26 @@ def tasks(creators: Creators) -> list[Any]:
     A ``dodo.py`` may hand the result to doit as that of a single creator. It must then be the
     only one. Delayed creators and those with parameters are not for the lab.
     """
-    with console.loading():
+    with loading():
         made = [
             task
             for name, creator in creators.items()
             if name.startswith(_CREATOR)
             for task in generate_tasks(name.removeprefix(_CREATOR), creator(), creator.__doc__)
         ]
+    if request.current().doit_command in _EXPLAINING:
+        _explain(made)
     request.check_names(
         [task.name for task in made], targets=(target for task in made for target in task.targets)
     )
     return made
+
+
+def _explain(made: list[Any]) -> None:
+    """Say in full what a command takes: doit keeps only the first line of a task's words."""
+    for task in made:
+        if task.name in COMMANDS:
+            task.doc = COMMANDS[task.name].description
 
 
 def _lab_creators() -> Creators:
@@ -139,8 +151,9 @@ def main(argv: Sequence[str] | None = None, *, creators: Creators | None = None)
 
 
 def _run(words: list[str], creators: Creators | None) -> int:
+    only_about_doit = words[:1] in (["--help"], ["--version"])
     try:
-        asked = request.receive(words, program=PROGRAM)
+        asked = request.receive([] if only_about_doit else words, program=PROGRAM)
     except RequestError as error:
         console.refuse(error)
         return ExitCode.REQUEST

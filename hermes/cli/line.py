@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from getopt import GetoptError
 from typing import Any, TypeAlias
 
 from doit.cmd_base import DoitCmdBase
@@ -64,7 +65,9 @@ def _parse_options(
     try:
         return _parser(table).parse_only(words)  # type: ignore[no-any-return]  # untyped doit
     except CmdParseError as error:
-        reason = str(error.__context__ or error).splitlines()[0].rstrip(".")
+        cause = error.__context__
+        text = str(cause if isinstance(cause, GetoptError) else error)
+        reason = text.splitlines()[0].rstrip(".")
         message = f"{reason[:1].upper()}{reason[1:]}."
         raise RequestError(message, f"Run `help {name}` for the options.") from None
 

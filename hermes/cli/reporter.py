@@ -10,21 +10,30 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from doit.action import PythonAction
-from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
+from doit.exceptions import (
+    BaseFail,
+    InvalidCommand,
+    InvalidDodoFile,
+    InvalidTask,
+    TaskError,
+    TaskFailed,
+    UnmetDependency,
+)
 
 from hermes import files
 from hermes.cli import checker, console, request
 from hermes.clock import SystemClock, format_time
-from hermes.errors import ExitCode
+from hermes.errors import ExitCode, LabError
 from hermes.layout import Layout
 
 _SHOWN = 300  # characters of an unexpected error that are shown
 _LOG_LIMIT = 4 * 1024 * 1024
 _LOG_KEPT = 1024 * 1024
+_SHOWN_BY_DOIT = (InvalidCommand, InvalidDodoFile, InvalidTask)
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -105,9 +114,31 @@ class LabReporter:
         cause = sys.exc_info()[1]
         if isinstance(cause, KeyboardInterrupt):
             interrupted(cause)
+        if isinstance(cause, Exception):  # raised where doit asks whether a task is up to date
+            end_with(cause, "looking for work")
         if cause is None and self._codes:
             faulty = ExitCode.FAULT in self._codes
             raise SystemExit(int(ExitCode.FAULT if faulty else self._codes[0]))
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While the task graph is made, let an error end the process as one of a task would."""
+    try:
+        yield
+    except Exception as error:
+        end_with(error, "making the task graph")
+        raise
+
+
+def end_with(error: Exception, doing: str) -> None:
+    """End the process because of ``error``; returns when it is one that doit shows by itself."""
+    if isinstance(error, LabError):
+        console.refuse(error)
+        raise SystemExit(int(error.exit_code)) from None
+    if not isinstance(error, _SHOWN_BY_DOIT):
+        _report_fault(doing, TaskError("", error))
+        raise SystemExit(int(ExitCode.FAULT)) from None
 
 
 def interrupted(cause: KeyboardInterrupt) -> NoReturn:

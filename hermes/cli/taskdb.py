@@ -54,6 +54,10 @@ class Recorded(Mapping[str, State]):
     def __len__(self) -> int:
         return len(self._lines)
 
+    def line(self, task: str) -> bytes | None:
+        """Return the line of a task as it was read, without its newline."""
+        return self._lines.get(task)
+
     def content(self) -> bytes:
         """Return the lines that count, as they were read."""
         return b"".join(line + b"\n" for task, line in self._lines.items() if self[task])
@@ -102,20 +106,21 @@ class TaskDatabase:
             state = self._changed[task_id] = dict(self._state(task_id) or {})
         state[dependency] = value
         if dependency in _COMPLETE:
-            self._append({"task": task_id, "state": _without_strays(state)})
+            self._record(task_id, _without_strays(state))
 
     def remove(self, task_id: str) -> None:
         """Forget a task, also what another process may have recorded of it meanwhile."""
+        known = self.in_(task_id) or task_id in _read(self.name)
         self._changed[task_id] = None
-        if files.exists(self._path):
-            self._append({"task": task_id, "state": None})
+        if known and files.exists(self._path):
+            self._record(task_id, None)
 
     def remove_all(self) -> None:
         """Forget every task."""
         self._changed = {}
         self._read = Recorded([])
         if files.exists(self._path):
-            self._append({"task": None, "state": None})
+            self._record(None, None)
 
     def dump(self) -> None:
         """End the session: rewrite the file when most of it is dead lines."""
@@ -138,17 +143,28 @@ class TaskDatabase:
             return self._changed[task_id]
         return self._read.get(task_id)
 
-    def _append(self, record: dict[str, object]) -> None:
+    def _record(self, task_id: str | None, state: dict[str, Any] | None) -> None:
+        """Append a line, unless the file says just that already."""
         try:
-            line = codec.to_line(record)
-            if not self._path.parent.exists():
-                if not self._path.parent.parent.is_dir():
-                    return
-                files.make_folder(self._path.parent)
-            files.append(self._path, lambda _: line)
-            self._appended += 1
+            line = codec.to_line({"task": task_id, "state": state})
+            if task_id is None or not self._says(task_id, line):
+                self._append(line)
         except (OSError, ValueError, TypeError) as error:
             self._complain(error)
+
+    def _says(self, task_id: str, line: bytes) -> bool:
+        """Look into the file as it is now: what another process recorded since must not win."""
+        unchanged = self._read.line(task_id) == line[:-1]
+        return unchanged and _read(self.name).line(task_id) == line[:-1]
+
+    def _append(self, line: bytes) -> None:
+        folder = self._path.parent
+        if not folder.exists():
+            if not folder.parent.is_dir():
+                return
+            files.make_folder(folder)
+        files.append(self._path, lambda _: line)
+        self._appended += 1
 
     def _complain(self, error: Exception) -> None:
         if not self._complained:
@@ -157,11 +173,15 @@ class TaskDatabase:
 
 
 def _without_strays(state: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is kept of files that the task no longer depends on."""
+    """Leave out what is kept of files that the task no longer depends on, and sort the rest.
+
+    doit lists the files in the order of a set, which differs from process to process.
+    """
     kept = state.get("deps:")
     if kept is None:
         return state
-    return {key: value for key, value in state.items() if key.endswith(":") or key in kept}
+    names = sorted(key for key in state if key.endswith(":") or key in kept)
+    return {key: sorted(kept) if key == "deps:" else state[key] for key in names}
 
 
 # Reading

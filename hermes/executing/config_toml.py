@@ -1,4 +1,4 @@
-"""TOML for ``config_text``: finds the values that have a line of their own; only ``parameters`` uses it.
+"""TOML for ``config_text``: finds values that have a line of their own; ``parameters`` uses it.
 
 Limits first. A value inside an inline table or a list has no line of its own and is not changed.
 Reading TOML needs Python 3.11, or the package ``tomli`` before that.
@@ -25,7 +25,7 @@ _SCALAR = re.compile(r""""(?!"")(?:[^"\\]|\\.)*"|'(?!'')[^']*'|[^\s#\[{"',]+""")
 
 
 class NoReader(ValueError):
-    """This Python cannot read TOML."""
+    """Nothing here can read TOML."""
 
 
 def _reader() -> ModuleType:

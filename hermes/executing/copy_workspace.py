@@ -14,6 +14,7 @@ import glob
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from hermes.executing import trees
 from hermes.executing.trees import Listing, Signature
@@ -63,12 +64,11 @@ class Source:
                 self._add(found, place, name)
         return found
 
-    def put(self, path: str, sign: Signature, root: str) -> None:
-        """Put one entry of the listing into the sandbox ``root``; its folder is there, it is not.
+    def put(self, path: str, sign: Signature, target: str) -> None:
+        """Put one entry of the listing at ``target``; its folder is there, it itself is not.
 
         Writes: a folder, a link or a file of the sandbox. Raises OSError.
         """
-        target = os.path.join(root, path)
         if trees.is_folder(sign):
             trees.make_folder(target)
         elif stat.S_ISLNK(sign[0]):
@@ -83,7 +83,7 @@ class Source:
 
     def _locate(self, path: str) -> str:
         extra = self._extra.get(path)
-        return extra if extra is not None else os.path.join(self.root or "", path)
+        return extra if extra is not None else f"{self.root}/{path}"
 
     def _add(self, found: Listing, place: str, name: str) -> None:
         """Enter an extra input, a file or a folder with all that is in it, and its folders."""
@@ -97,7 +97,7 @@ class Source:
             for path, sign in trees.scan(name, names=_GIT).items():
                 if trees.is_ordinary(sign):
                     found[f"{place}/{path}"] = sign
-                    self._extra[f"{place}/{path}"] = os.path.join(name, path)
+                    self._extra[f"{place}/{path}"] = f"{name}/{path}"
 
 
 def missing_inputs(spec: Spec) -> list[str]:
@@ -114,7 +114,7 @@ def _inputs(pattern: str, original: str | None) -> Iterator[tuple[str, str]]:
     """Yield the place in the sandbox and the present name of each input that a pattern names."""
     names = [pattern]
     if original is not None:
-        names = [os.path.join(original, pattern)]
+        names = [str(Path(original, pattern))]
     if glob.has_magic(names[0]) and not os.path.lexists(names[0]):
         names = sorted(glob.iglob(names[0], recursive=True))
     for name in map(os.path.normpath, names):
@@ -135,8 +135,8 @@ def link_text(text: str, path: str, original: str | None) -> str:
     """
     if original is None:
         return text
-    folder = os.path.join(original, os.path.dirname(path))
-    leads_to = os.path.normpath(os.path.join(folder, text))
+    folder = os.path.normpath(f"{original}/{os.path.dirname(path)}")
+    leads_to = os.path.normpath(Path(folder, text))
     if trees.is_inside(leads_to, original):
         return os.path.relpath(leads_to, folder) if os.path.isabs(text) else text
     real = os.path.realpath(leads_to)

@@ -20,22 +20,24 @@ from hermes.executing.sandbox import effective_workspace
 from hermes.model import SCHEMA_VERSION, Manifest, Params, ParamValue, parameter_variable
 from hermes.spec import Command, Spec
 
-PASSED_NAMES = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR TMP TEMP TERM COLUMNS "
-    "VIRTUAL_ENV LD_LIBRARY_PATH LD_PRELOAD LIBRARY_PATH CPATH CC CXX CFLAGS CXXFLAGS LDFLAGS "
-    "MAKEFLAGS JAVA_HOME GOPATH GOROOT GOCACHE CARGO_HOME RUSTUP_HOME NODE_PATH R_LIBS R_LIBS_USER "
-    "JULIA_DEPOT_PATH HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE TRANSFORMERS_CACHE TORCH_HOME "
-    "HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy ftp_proxy "
-    "all_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE".split()
+PASSED = re.compile(
+    r"""
+    PATH | HOME | USER | LOGNAME | SHELL | TERM | COLUMNS | TMPDIR | TMP | TEMP      # the user
+    | LANG | LANGUAGE | TZ | LC_.* | XDG_.*
+    | PYTHON.* | VIRTUAL_ENV | CONDA_.* | NIX_.* | R_LIBS(_USER)? | NODE_PATH        # languages
+    | JAVA_HOME | GOPATH | GOROOT | GOCACHE | CARGO_HOME | RUSTUP_HOME | JULIA_DEPOT_PATH
+    | CC | CXX | CFLAGS | CXXFLAGS | LDFLAGS | MAKEFLAGS | CPATH | LIBRARY_PATH      # building
+    | LD_LIBRARY_PATH | LD_PRELOAD | DYLD_.* | MALLOC_.*                             # loading
+    | (OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|NUMEXPR|VECLIB|NUMBA)_.*                       # threads
+    | (CUDA|NVIDIA|NCCL|CUBLAS|CUDNN|ROCR|HIP|HSA|XLA)_.*                            # devices
+    | (JAX|TF|TORCH|PYTORCH|KERAS)_.* | TRANSFORMERS_CACHE                           # frameworks
+    | HF_(HOME|HUB_CACHE|HUB_OFFLINE)
+    | (HTTP|HTTPS|FTP|ALL|NO)_PROXY | (http|https|ftp|all|no)_proxy                  # network
+    | SSL_CERT_(FILE|DIR) | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE
+    """,
+    re.VERBOSE,
 )
-"""Variables of the caller that every command gets."""
-
-PASSED_PREFIXES = tuple(
-    "LC_ PYTHON CONDA_ DYLD_ XDG_ OMP_ GOMP_ KMP_ MKL_ OPENBLAS_ BLIS_ NUMEXPR_ VECLIB_ NUMBA_ "
-    "CUDA_ NVIDIA_ NCCL_ CUBLAS_ CUDNN_ ROCR_ HIP_ HSA_ XLA_ JAX_ TF_ PYTORCH_ TORCH_ KERAS_ "
-    "MALLOC_ NIX_".split()
-)
-"""Beginnings of the names of further variables that every command gets."""
+"""The names of the caller's variables that every command gets."""
 
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|JWT|_KEY$|APIKEY", re.IGNORECASE)
 _DEFAULTS = {"PYTHONUNBUFFERED": "1"}  # else what Python prints shows up late, or never
@@ -173,8 +175,7 @@ def parameter_variables(params: Params) -> dict[str, str]:
 
 
 def _is_passed(name: str) -> bool:
-    listed = name in PASSED_NAMES or name.startswith(PASSED_PREFIXES)
-    return listed and not _SECRET.search(name)
+    return PASSED.fullmatch(name) is not None and not _SECRET.search(name)
 
 
 def _places(context: RunContext) -> dict[str, str]:

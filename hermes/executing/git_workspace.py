@@ -1,4 +1,4 @@
-"""Asks git about the user's repository and takes committed content out of it, changing nothing there.
+"""Asks git about the user's repository and takes commits out of it; changes nothing there.
 
 Limits first. Submodules and ignored files are not part of what is taken. A sandbox at the top of
 a repository gets a ``.git`` of its own, so that git works there; it borrows the user's objects and
@@ -67,7 +67,7 @@ def find_repository(workspace: str) -> Repository | None:
     """Find the repository around a folder whose path is free of links, without calling git."""
     folder = workspace
     while True:
-        git_dir = _git_dir(os.path.join(folder, ".git"))
+        git_dir = _git_dir(f"{folder}/.git")
         if git_dir is not None:
             prefix = os.path.relpath(workspace, folder)
             return Repository(
@@ -81,7 +81,7 @@ def find_repository(workspace: str) -> Repository | None:
 def _git_dir(name: str) -> str | None:
     """Return the git folder that ``.git`` is or names; None when it is neither."""
     if os.path.isdir(name):
-        return name if os.path.lexists(os.path.join(name, "HEAD")) else None
+        return name if os.path.lexists(f"{name}/HEAD") else None
     try:
         text = files.read(name)
     except OSError:
@@ -89,17 +89,13 @@ def _git_dir(name: str) -> str | None:
     if text is None or not text.startswith(b"gitdir:"):
         return None
     named = os.fsdecode(text.removeprefix(b"gitdir:").strip())
-    found = os.path.normpath(os.path.join(os.path.dirname(name), named))
+    found = os.path.normpath(Path(name).parent / named)
     return found if os.path.isdir(found) else None
 
 
 def _common_dir(git_dir: str) -> str:
-    text = files.read(os.path.join(git_dir, "commondir"))
-    return (
-        git_dir
-        if text is None
-        else os.path.normpath(os.path.join(git_dir, os.fsdecode(text.strip())))
-    )
+    text = files.read(f"{git_dir}/commondir")
+    return os.path.normpath(Path(git_dir, os.fsdecode((text or b".").strip())))
 
 
 class Watch:
@@ -130,13 +126,13 @@ class Watch:
 
 def _signs(repository: Repository) -> object:
     """Return what changes whenever the checked-out commit or the index does."""
-    head = files.read(os.path.join(repository.git_dir, "HEAD")) or b""
+    head = files.read(f"{repository.git_dir}/HEAD") or b""
     branch = os.fsdecode(head.removeprefix(b"ref:").strip())
     places = (
-        os.path.join(repository.git_dir, "index"),
-        os.path.join(repository.common_dir, branch),
-        os.path.join(repository.common_dir, "packed-refs"),
-        os.path.join(repository.common_dir, "reftable", "tables.list"),
+        f"{repository.git_dir}/index",
+        f"{repository.common_dir}/{branch}",
+        f"{repository.common_dir}/packed-refs",
+        f"{repository.common_dir}/reftable/tables.list",
     )
     return head, tuple(_sign(place) for place in places)
 
@@ -175,10 +171,10 @@ def ask_revision(
 
 def loose_commit(repository: Repository) -> str | None:
     """Return the checked-out commit when a file says it, without calling git; None otherwise."""
-    head = (files.read(os.path.join(repository.git_dir, "HEAD")) or b"").strip()
+    head = (files.read(f"{repository.git_dir}/HEAD") or b"").strip()
     if head.startswith(b"ref:"):
         branch = os.fsdecode(head.removeprefix(b"ref:").strip())
-        head = (files.read(os.path.join(repository.common_dir, branch)) or b"").strip()
+        head = (files.read(f"{repository.common_dir}/{branch}") or b"").strip()
     return head.decode("ascii") if _COMMIT.fullmatch(head) else None
 
 
@@ -239,12 +235,12 @@ def _give_own_repository(repository: Repository, commit: str, pristine: Path, in
     git_dir = pristine / ".git"
     for name in ("objects/info", "refs/heads", "refs/tags"):
         (git_dir / name).mkdir(parents=True)
-    objects = os.path.join(repository.common_dir, "objects")
+    objects = f"{repository.common_dir}/objects"
     (git_dir / "HEAD").write_text(f"{commit}\n")
     (git_dir / "config").write_text(_OWN_CONFIG + _object_format(commit))
     (git_dir / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
     shutil.copyfile(index, git_dir / "index")
-    shallow = files.read(os.path.join(repository.common_dir, "shallow"))
+    shallow = files.read(f"{repository.common_dir}/shallow")
     if shallow is not None:
         (git_dir / "shallow").write_bytes(shallow)
 

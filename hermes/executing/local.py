@@ -1,4 +1,4 @@
-"""Runs one command to its end or to the end of its time; the only code that starts a user's process.
+"""Runs one command to its end or to the end of its time; the only code that starts user code.
 
 Limits first. What a command prints after it has ended is not waited for. The peak of memory is
 the system's figure for the largest process of the command; on Linux a new process inherits the
@@ -132,13 +132,13 @@ def _not_started(
 ) -> Ended:
     """Turn what the user can mend into a value; raise what the system is to blame for."""
     name = "sh" if isinstance(command, str) else command[0]
-    nothing = Usage(0.0, 0.0, 0)
-    if isinstance(error, ValueError):
-        return Ended(_NOT_EXECUTABLE, False, nothing, f"cannot start {name!r}: {error}")
-    if error.errno not in _USERS_FAULT or not folder.is_dir():
-        raise error
-    problem = f"cannot start {name!r}: {error.strerror}"
-    return Ended(_USERS_FAULT[error.errno], False, nothing, problem)
+    status, why = _NOT_EXECUTABLE, str(error)
+    if isinstance(error, OSError):
+        if error.errno not in _USERS_FAULT or not folder.is_dir():
+            raise error
+        status, why = _USERS_FAULT[error.errno], str(error.strerror)
+    problem = f"cannot start {name!r}: {why}"
+    return Ended(exit_status=status, timed_out=False, usage=Usage(0.0, 0.0, 0), problem=problem)
 
 
 def _usage(resources: _Resources, wall_seconds: float) -> Usage:

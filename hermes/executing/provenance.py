@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import sys
 from collections.abc import Mapping
 from functools import cache
 
@@ -12,11 +12,11 @@ from hermes.model import Json
 
 @cache
 def machine() -> Mapping[str, Json]:
-    """Return the lab's Python, the system, the host's name and the number of processors."""
+    """Return the lab's own Python, the system, the host's name and the number of processors."""
     system = os.uname()
     return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
+        "python": sys.version.split()[0],
+        "implementation": sys.implementation.name,
         "platform": f"{system.sysname}-{system.release}-{system.machine}",
         "host": system.nodename,
         "cpu_count": os.cpu_count(),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from hermes import files
@@ -152,7 +153,7 @@ class Slot:
             if trees.is_folder(present[path]) and stays is not None and trees.is_folder(stays):
                 self._loosened.add(path)
             else:
-                self._forced(path, lambda name, sign=present[path]: trees.remove(name, sign))
+                self._forced(path, partial(trees.remove, sign=present[path]))
 
     def _put(self, source: Source, paths: Iterable[str], pulse: Pulse) -> None:
         """Put entries in their places, folders before their contents."""
@@ -162,10 +163,10 @@ class Slot:
             sign = self._wanted[path]
             if trees.is_folder(sign):
                 self._loosened.add(path)
-                if os.path.isdir(os.path.join(root, path)):
+                if os.path.isdir(f"{root}/{path}"):
                     continue
             try:
-                self._forced(path, lambda _, at=path, sign=sign: source.put(at, sign, root))
+                self._forced(path, partial(source.put, path, sign))
             except FileNotFoundError:
                 continue  # its original is gone: the next look will say so
             except PermissionError:
@@ -175,12 +176,12 @@ class Slot:
 
     def _forced(self, path: str, act: Callable[[str], None]) -> None:
         """Act on an entry; open the permissions of its folder when they are in the way."""
-        name = os.path.join(self.work, path)
+        name = f"{self.work}/{path}"
         try:
             act(name)
         except PermissionError:
             folder = os.path.dirname(path)
-            os.chmod(os.path.join(self.work, folder), 0o700)
+            os.chmod(f"{self.work}/{folder}", 0o700)
             self._loosened.add(folder)
             act(name)
 
@@ -189,14 +190,14 @@ class Slot:
         for path in sorted(self._loosened - {""}, reverse=True):
             sign = self._wanted.get(path) or self._made.get(path)
             if sign is not None:
-                trees.set_mode(os.path.join(self.work, path), sign)
+                trees.set_mode(f"{self.work}/{path}", sign)
         self._loosened.clear()
 
     def _note(self, paths: Iterable[str]) -> None:
         """Remember what became of entries that were touched."""
         for path in paths:
             try:
-                self._made[path] = trees.signature(os.lstat(os.path.join(self.work, path)))
+                self._made[path] = trees.signature(os.lstat(f"{self.work}/{path}"))
             except FileNotFoundError:
                 self._made.pop(path, None)
 

@@ -140,7 +140,7 @@ def _parents(parents: tuple[str, ...]) -> str:
 
 
 def _incumbent(spec: Spec, best: Scored | None, tier: str) -> str:
-    goal = f"{cell(spec.metric)} is to be {spec.metric_direction.value}d"
+    goal = f"The metric {cell(spec.metric)} is to be {spec.metric_direction.value}d"
     if best is None:
         return f"{goal}; tier {code(tier)} has no successful run yet, so any success is its best."
     return (
@@ -168,7 +168,7 @@ def _headline(metrics: RunMetrics) -> str:
 
 def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
     if manifest.note:
-        return prose(manifest.note)
+        return f"Stated in the plan: {prose(manifest.note)}"
     if manifest.origin is Origin.PLAIN:
         return "None was stated: the run measures the workspace as it is."
     against = f"the best so far, {number(best.value)}" if best else "nothing measured before"
@@ -264,7 +264,7 @@ def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: Experiment
         lines.append(f"The {plural(total or 0, 'iteration')} of the experiment are used up.")
     else:
         role = code(role_for(spec, manifest.iteration + 1))
-        budget = "" if left is None else f"; {plural(left, 'iteration')} are left"
+        budget = "" if left is None else f", with {plural(left, 'iteration')} left"
         lines.append(f"The next iteration wears the role {role}{budget}.")
     lines.append("`NEXT.md` of the experiment says what holds now.")
     return "\n".join(lines)

@@ -23,6 +23,7 @@ _MOST_OVERRIDES = 40
 _SHORT = 160
 _COMMAND = 1000
 _NOT_SET = "not set"
+_IN_PLACE = {"in-place": ", so runs work on the workspace itself"}
 _NO_STREAK = "no limit of its own, so that of the command that runs it"
 
 _STAGES = (
@@ -113,7 +114,7 @@ def _command(text: str) -> str:
 
 def _workspace(spec: Spec) -> Iterable[tuple[str, str]]:
     yield "Folder", _path(spec.workspace_root) or "none, commands start in an empty folder"
-    yield "Sandbox", f"`{spec.workspace_mode}`"
+    yield "Sandbox", f"`{spec.workspace_mode}`{_IN_PLACE.get(spec.workspace_mode, '')}"
     yield "Must be clean", _yes(spec.require_clean_workspace)
     yield "May be changed", _list(spec.mutable_paths)
     yield "Read only", _list(spec.read_only_paths)
@@ -213,7 +214,7 @@ def _control(spec: Spec, status: Status) -> str:
     lines = [
         f"- One cycle: `{command('run_once', exp=name)}`",
         f"- Several iterations now: `{command('burst', exp=name, n='10')}`",
-        f"- Pause: `{command('pause', exp=name, reason='WHY')}`; a burst obeys at once.",
+        f"- Pause: `{command('pause', exp=name, reason='WHY')}`; a burst ends at its next turn.",
         f"- Resume: `{command('resume', exp=name)}`; it forgives the failures so far.",
         f"- End: `{command('complete', exp=name, reason='WHY')}`",
         f"- Check every checksum: `{command('verify', exp=name)}`",

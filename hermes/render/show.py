@@ -1,6 +1,7 @@
 """One experiment, or one run, for a terminal; the commands find both in ``overview``.
 
-Pure, without colour. Limit first: what is long is cut here; the files it names have it whole.
+Pure, without colour. Limits first: what is long is cut here, the files it names have it whole;
+no line is wider than the terminal, if that has 40 cells at least.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from hermes.status import Status
 
 _LABEL = 12
 _LONG = 400
-_MOST_FILES = 20
 _MOST_PARAMS = 40
 _MOST_NAMES = 12
 
@@ -99,7 +99,7 @@ def _blocked_lines(status: Status, width: int) -> list[str]:
     lines = wrap(f"It does not run: {clip(told.why, _LONG)}.", width)
     if told.look:
         lines += ["Look:", *broken_command(f"  {told.look}", width)]
-    lines.append(f"{told.before}, then:" if told.before else "Then:")
+    lines += wrap(f"{told.before}, then:" if told.before else "Then:", width)
     return [*lines, *broken_command(f"  {told.command}", width)]
 
 

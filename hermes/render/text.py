@@ -20,7 +20,7 @@ _CELL = 80
 _VALUE = 40
 _JSON_LIMIT = 6000
 _DROPPED = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\ud800-\udfff\ufff9-\ufffb]")
+_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\ud800-\udfff\ufff9-\ufffb]")
 _HIDDEN_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )

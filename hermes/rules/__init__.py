@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 Creator = Callable[[], Any]
 
@@ -29,6 +29,13 @@ def creators() -> dict[str, Creator]:
 
     modules = (reclaim, plan, execute, seal, project, digest, modes, control, reporting, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
+
+
+def main() -> NoReturn:
+    """Run ``hermes-lab``: doit with the lab's tasks built in."""
+    from hermes.cli import door
+
+    door.main(creators=creators())
 
 
 def of(module: ModuleType) -> dict[str, Creator]:

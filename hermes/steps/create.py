@@ -30,7 +30,7 @@ def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
     """
     lab.require()
     prepared = prepare(source, experiment=experiment, data_root=lab.layout.root)
-    _check_strategy(prepared)
+    _check_search(prepared)
     _refuse_taken(lab, prepared.id)
     final = lab.layout.experiment(prepared.id)
     temporary = files.temporary_beside(final.folder)
@@ -57,12 +57,16 @@ def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
     files.sync_paths([layout.spec, layout.journal, layout.metrics, layout.folder])
 
 
-def _check_strategy(prepared: PreparedSpec) -> None:
-    """Refuse a strategy that does not exist (or lacks its library) before anything is made."""
-    if prepared.spec.strategy is not None:
-        from hermes.search.registry import check
+def _check_search(prepared: PreparedSpec) -> None:
+    """Refuse a strategy that lacks its library, or a search space that is wrong."""
+    from hermes.search.registry import check, known
+    from hermes.steps.proposing import read_space
 
-        check(prepared.spec.strategy)
+    spec = prepared.spec
+    if spec.strategy in known():
+        check(spec.strategy)
+    if spec.search_space is not None:
+        read_space(spec.search_space, source=f"{prepared.id}/SPEC.yaml")
 
 
 def _refuse_taken(lab: Lab, experiment: str) -> None:

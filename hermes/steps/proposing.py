@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hermes.errors import RequestError
 from hermes.model import EMPTY, Origin, Proposal
+from hermes.spec import STRATEGIES
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
@@ -52,8 +53,12 @@ def make_strategy(session: Session) -> Strategy | None:
     if name is None:
         return None
     from hermes.search.base import SearchContext
-    from hermes.search.registry import make
+    from hermes.search.registry import known, make
 
+    if name in STRATEGIES and name not in known():
+        raise RequestError(
+            f"The strategy {name!r} is not there yet.", f"Choose one of: {', '.join(known())}."
+        )
     context = SearchContext(
         space=find_space(session),
         direction=session.spec.metric_direction,
@@ -63,27 +68,32 @@ def make_strategy(session: Session) -> Strategy | None:
     )
     strategy = make(name, context)
     for line in session.lab.index(session.experiment).read().lines:
-        strategy.tell(line.trial_record())
+        if line.fidelity_tier == session.tier:  # runs of different tiers are never compared
+            strategy.tell(line.trial_record())
     return strategy
 
 
 def find_space(session: Session) -> Space:
     """Read the search space: the command's, the SPEC's, or the workspace's own file."""
-    from hermes.search.space import load_space, parse_space
-
-    chosen = session.order.search_space or session.spec.search_space
-    if isinstance(chosen, Mapping):
-        return parse_space(chosen, source=str(session.layout.spec))
-    path = Path(chosen) if chosen is not None else _workspace_space(session)
-    if path is None or not path.is_file():
-        looked = f" at {path}" if path is not None else ""
+    chosen = session.order.search_space or session.spec.search_space or _workspace_space(session)
+    if chosen is None:
         raise RequestError(
-            f"Strategy {session.strategy_name!r} needs a search space, and there is none{looked}.",
+            f"Strategy {session.strategy_name!r} needs a search space, and there is none.",
             f"Put a {_DEFAULT_SPACE} into the workspace, or give search_space=FILE.",
         )
-    return load_space(path)
+    return read_space(chosen, source=str(session.layout.spec))
+
+
+def read_space(chosen: Path | str | Mapping[str, object], *, source: str) -> Space:
+    """Read a search space: a file, or what a SPEC holds in place of one. Raises SpecError."""
+    from hermes.search.space import load_space, parse_space
+
+    if isinstance(chosen, Mapping):
+        return parse_space(chosen, source=source)
+    return load_space(Path(chosen))
 
 
 def _workspace_space(session: Session) -> Path | None:
     root = session.spec.workspace_root
-    return Path(root) / _DEFAULT_SPACE if root is not None else None
+    path = Path(root) / _DEFAULT_SPACE if root is not None else None
+    return path if path is not None and path.is_file() else None

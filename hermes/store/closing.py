@@ -51,6 +51,7 @@ def close(
         workspace=_noted(manifest.workspace, left_out, _note_before(run, found)),
     )
     data = codec.to_json(final, pretty=True)
+    files.remove(run.manifest)  # a second name of the draft, which stays as it is
     _put(run.manifest, data)
     _finish(run, final.files, left_out)
     return final, codec.digest(data)

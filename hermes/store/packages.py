@@ -3,6 +3,11 @@
 Limits first: possession is the lease's business. Whoever writes here holds the lease of the
 experiment, and takes a package over before working on what another owner left.
 What is found may have been cut off at any point; ``stage_of`` says how far it came.
+
+The three files of a package are lines with a checksum that name the run they belong to, so they
+may be written in place: one that is torn, or is another run's, counts as none. That is what
+allows a spent folder to be used again: making and removing files is the dearest part of a
+package, and on ext4 without a journal each removal slows down the making of files for minutes.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ Stage: TypeAlias = Literal["empty", "planned", "started", "executed"]
 
 _READ_ONLY = 0o444
 _PLAN = "plan.md"
+_OWN_FILES = frozenset({"dispatch.json", "draft.json", "execution.json"})
+_PLANNED = frozenset({"manifest.json", _PLAN, "artifacts"})
 _MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")
 
 
@@ -38,6 +45,7 @@ class Packages:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._spent: list[Path] = []
 
     def publish_running(
         self, package: Package, manifest: Manifest, plan_text: str, *, worker: str
@@ -52,8 +60,7 @@ class Packages:
         """
         name = package_name(package.dispatch_id, package.attempt, worker)
         target = self._layout.running / name
-        files.make_folder(self._layout.running)
-        temporary = files.temporary_beside(target)
+        temporary = self._workplace(target)
         try:
             _build(PackageLayout(temporary), package, manifest, plan_text)
             if not files.publish_folder(temporary, target, together=_MADE):
@@ -62,6 +69,17 @@ class Packages:
             files.remove_tree(temporary)
             raise
         return PackageLayout(target)
+
+    def _workplace(self, target: Path) -> Path:
+        """Return a folder to build a package in: a spent one if there is any, else a new one."""
+        while self._spent:
+            spent = self._spent.pop()
+            if _is_spent(spent):
+                return spent
+            files.remove_tree(spent)
+        temporary = files.temporary_beside(target)
+        files.make_folder(temporary)
+        return temporary
 
     def take_over(self, folder: PackageLayout, *, worker: str) -> PackageLayout | None:
         """Make a package that another owner left ours; None when it is gone.
@@ -93,41 +111,44 @@ class Packages:
 
     def read(self, folder: PackageLayout) -> tuple[Package, Manifest] | None:
         """Return a package's facts and its run as planned; None when it is half-made or damaged."""
-        try:
-            package = codec.read_record(Package, files.read(folder.dispatch) or b"")
-            draft = codec.read_record(Manifest, files.read(folder.draft) or b"")
-        except (OSError, ValueError):
+        package = codec.from_line(Package, _first_line(folder.dispatch))
+        draft = codec.from_line(Manifest, _first_line(folder.draft))
+        if package is None or draft is None or not _belong(folder, package, draft):
             return None
-        return (package, draft) if _belong(folder, package, draft) else None
+        return package, draft
 
     def stage_of(self, folder: PackageLayout) -> Stage:
         """Say how far a package came (the table in docs/FORMAT.md, section 7)."""
-        run = folder.run
-        if not os.path.isdir(run.folder):
+        found = _listing(folder.run.folder)
+        if found is None:
             return "empty"
         if self.read_execution(folder) is not None:
             return "executed"
-        if files.exists(run.stdout):
+        if found - _PLANNED or _listing(folder.run.artifacts):
             return "started"
         content = self.read(folder)
-        return "planned" if content and _plan_is_whole(folder, content[1]) else "empty"
+        return "planned" if content and _is_ready(folder, content[1]) else "empty"
 
     def record_execution(self, folder: PackageLayout, execution: Execution) -> bool:
         """Record that the command has ended; False when the package was taken from us.
 
-        Writes: ``execution.json``, whole, not synced: losing it means that the run was cut off.
+        Writes: ``execution.json``, not synced: without it the run counts as cut off.
         """
+        bound = {"dispatch_id": _dispatch_id(folder), **codec.plain(execution)}
         try:
-            files.replace(folder.execution, codec.to_json(execution))
+            _write(folder.execution, codec.to_line(bound))
         except FileNotFoundError:
             return False
         return True
 
     def read_execution(self, folder: PackageLayout) -> Execution | None:
         """Return what executing a package gave; None when it has not ended, as far as is known."""
+        raw = codec.parse_line(_first_line(folder.execution))
+        if raw is None or raw.get("dispatch_id") != _dispatch_id(folder):
+            return None
         try:
-            return codec.read_record(Execution, files.read(folder.execution) or b"")
-        except (OSError, ValueError):
+            return codec.decode(Execution, raw)
+        except ValueError:
             return None
 
     def detach_logs(self, folder: PackageLayout) -> None:
@@ -137,6 +158,20 @@ class Packages:
         """
         for log in (folder.run.stdout, folder.run.stderr):
             files.detach(log, temporary=files.temporary_beside(log), mode=_READ_ONLY)
+
+    def recycle(self, folder: PackageLayout) -> None:
+        """Keep the folder of a run that is sealed for the next package; ``close`` removes it.
+
+        Writes: a rename to a temporary name. After a crash ``clear_unfinished`` removes it.
+        """
+        temporary = files.temporary_beside(folder.folder)
+        if files.claim(folder.folder, temporary):
+            self._spent.append(temporary)
+
+    def close(self) -> None:
+        """Remove the folders kept for further packages. Writes: only removals."""
+        while self._spent:
+            files.remove_tree(self._spent.pop())
 
     def discard(self, folder: PackageLayout) -> None:
         """Remove a package whose work is done or was never begun; fine when it is gone."""
@@ -184,11 +219,48 @@ def _build(package_layout: PackageLayout, package: Package, draft: Manifest, pla
     text = plan.encode("utf-8", "backslashreplace")
     draft = replace(draft, files={_PLAN: FileDigest(codec.digest(text), len(text))})
     run = package_layout.run
+    _write(package_layout.dispatch, codec.to_line(package))
+    _write(package_layout.draft, codec.to_line(draft))
     files.make_folder(run.artifacts)
-    files.write_new(package_layout.dispatch, codec.to_json(package))
-    files.write_new(package_layout.draft, codec.to_json(draft, pretty=True), mode=_READ_ONLY)
     files.give_name(package_layout.draft, run.manifest)
     files.write_new(run.plan, text, mode=_READ_ONLY)
+
+
+def _write(path: Path, line: bytes) -> None:
+    """Write a file of the package, over the one of a spent package if it is there."""
+    try:
+        files.overwrite(path, line)
+    except FileNotFoundError:
+        files.write_new(path, line)
+
+
+def _first_line(path: Path) -> bytes:
+    """Return what was written to ``path`` last; b"" when that cannot be read.
+
+    When a longer content was overwritten, its end may still follow.
+    """
+    try:
+        return (files.read(path) or b"").split(b"\n", 1)[0]
+    except OSError:
+        return b""
+
+
+def _is_spent(folder: Path) -> bool:
+    found = _listing(folder)
+    return found is not None and found <= _OWN_FILES
+
+
+def _listing(folder: Path) -> set[str] | None:
+    """Return the names in a folder, None when there is no such folder."""
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return None
+
+
+def _dispatch_id(folder: PackageLayout) -> str:
+    name = parse_package(folder.folder.name)
+    return name.dispatch_id if name else ""
 
 
 def _belong(folder: PackageLayout, package: Package, draft: Manifest) -> bool:
@@ -203,13 +275,15 @@ def _belong(folder: PackageLayout, package: Package, draft: Manifest) -> bool:
     )
 
 
-def _plan_is_whole(folder: PackageLayout, draft: Manifest) -> bool:
+def _is_ready(folder: PackageLayout, draft: Manifest) -> bool:
+    """Say whether everything is there that a command needs to be started."""
     try:
         text = files.read(folder.run.plan)
     except OSError:
         return False
     stated = draft.files.get(_PLAN)
-    return text is not None and stated is not None and codec.digest(text) == stated.sha256
+    is_whole = text is not None and stated is not None and codec.digest(text) == stated.sha256
+    return is_whole and _listing(folder.run.artifacts) is not None
 
 
 def _would_belong(temporary: str, experiment: str) -> bool:

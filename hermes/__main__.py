@@ -1,0 +1,5 @@
+"""``python -m hermes`` is ``hermes-lab``."""
+
+from hermes.rules import main
+
+main()

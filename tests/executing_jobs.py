@@ -1,0 +1,142 @@
+"""Jobs to execute: a workspace, a data root beside it, and runs one after the other."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hermes.clock import SystemClock
+from hermes.executing import environment
+from hermes.executing.run import Executor, Job
+from hermes.layout import BundleLayout
+from hermes.model import Direction, Execution, Manifest, Origin
+from hermes.spec import Spec
+
+CALLER = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", "SECRET_TOKEN": "s3cret"}
+
+
+def make_spec(**fields: Any) -> Spec:
+    return Spec(
+        **{
+            "id": "trial",
+            "goal": "a goal",
+            "metric": "loss",
+            "metric_direction": Direction.MINIMIZE,
+            "time_budget_minutes": 0.5,
+            **fields,
+        }
+    )
+
+
+def make_manifest(number: int = 1, **fields: Any) -> Manifest:
+    return Manifest(
+        **{
+            "schema_version": 1,
+            "run_id": f"RUN-20260101T000000.{number:06d}Z-worker",
+            "experiment": "trial",
+            "role": "worker",
+            "iteration": number,
+            "trial": number,
+            "strategy": "random",
+            "origin": Origin.STRATEGY,
+            "params": {},
+            "note": "",
+            "parents": (),
+            "parent_run": None,
+            "seed": 7,
+            "fidelity_tier": "default",
+            "executor_class": "local",
+            "lease_id": "trial.1",
+            "spec_sha256": "0" * 64,
+            "planned_at": "2026-01-01T00:00:00.000000Z",
+            **fields,
+        }
+    )
+
+
+@dataclass
+class Done:
+    """A run that was executed, and its bundle."""
+
+    execution: Execution
+    bundle: BundleLayout
+
+    @property
+    def stdout(self) -> str:
+        return self.bundle.stdout.read_text()
+
+    def artifact(self, name: str) -> str:
+        return (self.bundle.artifacts / name).read_text()
+
+
+class Slot:
+    """Runs one after the other in one sandbox, as a burst does them."""
+
+    def __init__(self, folder: Path, data_root: Path | None = None) -> None:
+        self.folder = folder
+        self.data_root = data_root or folder / "lab-data"
+        self.sandbox = self.data_root / "scratch" / "sandboxes" / "trial.0"
+        self.executor = Executor(SystemClock(), grace_seconds=0.3)
+        self.number = 0
+
+    def run(self, spec: Spec, tick: Any = lambda: None, caller: Any = CALLER, **fields: Any) -> Done:
+        self.number += 1
+        bundle = BundleLayout(self.data_root / "dispatch" / f"{self.number}" / "run")
+        bundle.artifacts.mkdir(parents=True)
+        manifest = make_manifest(self.number, **fields)
+        context = environment.RunContext(
+            spec=spec,
+            manifest=manifest,
+            data_root=self.data_root,
+            run_dir=bundle.folder,
+            artifacts_dir=bundle.artifacts,
+            sandbox=self.sandbox,
+        )
+        job = Job(
+            spec=spec,
+            manifest=manifest,
+            bundle=bundle,
+            sandbox=self.sandbox,
+            data_root=self.data_root,
+            environment={**environment.base(caller), **environment.contract(context)},
+        )
+        return Done(self.executor.execute(job, tick=tick), bundle)
+
+
+def tree_of(folder: Path) -> dict[str, Any]:
+    """Return what a folder holds, to the last byte and time; `.git` by its content alone."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        entry = path.lstat()
+        if path.is_symlink():
+            found[name] = ("link", str(path.readlink()))
+        elif path.is_dir():
+            found[name] = ("folder", entry.st_mode)
+        else:
+            found[name] = (path.read_bytes(), entry.st_mode, entry.st_mtime_ns, entry.st_nlink)
+    return found
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git in ``folder`` with no settings but its own."""
+    done = subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main", *words],
+        cwd=folder,
+        env={"PATH": CALLER["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def commit_all(folder: Path) -> str:
+    """Commit everything in ``folder``, which becomes a repository if need be."""
+    if not (folder / ".git").exists():
+        git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "all")
+    return git(folder, "rev-parse", "HEAD").strip()
