@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -62,16 +63,14 @@ def _in_process(section: Section, session: Session, place: Path, options: Option
     rounds, batch = options.pick(31, 9, 2), options.pick(40, 20, 2)
     note(f"overhead: {rounds} turns of {batch} iterations")
     tally = Tally()
-    iterate(session, tally, batch, on_run=lambda line: None)  # warms up
-    floor = Floor(place / "floor", TRIVIAL, specimen(session, tally))
+    iterate(session, tally, batch, on_run=lambda _: None)  # warms up
+    floor = Floor(place / "floor", TRIVIAL, specimen(session))
     turns = [_turn(session, tally, floor, batch, number) for number in range(rounds)]
     lab, bare_, flat = ([getattr(turn, k) for turn in turns] for k in ("lab", "bare", "floor"))
     over = [one - other for one, other in zip(lab, bare_, strict=True)]
     section.targets(
         [
-            Target(
-                "over the bare command", statistics.median(over) * MS, MOST_OVER_BARE_MS, "ms"
-            ),
+            Target("over the bare command", statistics.median(over) * MS, MOST_OVER_BARE_MS, "ms"),
             Target(
                 "over the floor", statistics.median(ratios(lab, flat)), MOST_OVER_FLOOR, "times"
             ),
@@ -81,7 +80,7 @@ def _in_process(section: Section, session: Session, place: Path, options: Option
         ["an iteration of the lab, ms", *spread([value * MS for value in lab]).shown()],
         ["the bare command, ms", *spread([value * MS for value in bare_]).shown()],
         ["the floor, ms", *spread([value * MS for value in flat]).shown()],
-        ["lab − bare, ms", *spread([value * MS for value in over]).shown()],
+        ["lab - bare, ms", *spread([value * MS for value in over]).shown()],
         ["lab / floor", *spread(ratios(lab, flat)).shown()],
     ]
     section.table([f"{rounds} turns of {batch}", "least", "median", "most"], rows)
@@ -107,11 +106,11 @@ def iterations(session: Session, tally: Tally, count: int) -> list[float]:
     """Make iterations as every mode does; return the seconds of each."""
     ends = [time.perf_counter()]
 
-    def on_run(line: IndexLine) -> None:
+    def on_run(_: IndexLine) -> None:
         ends.append(time.perf_counter())
 
     iterate(session, tally, count, on_run=on_run)
-    return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+    return [end - begin for begin, end in itertools.pairwise(ends)]
 
 
 # Where it goes
@@ -120,7 +119,7 @@ def iterations(session: Session, tally: Tally, count: int) -> list[float]:
 def _by_phase(section: Section, session: Session, options: Options) -> None:
     count = options.pick(400, 100, 2)
     with watched() as phases:
-        iterate(session, Tally(), count, on_run=lambda line: phases.end_iteration())
+        iterate(session, Tally(), count, on_run=lambda _: phases.end_iteration())
     rows = [
         ["&nbsp;" * 4 * depth + name, f"{taken * MS:.3f}"] for depth, name, taken in phases.rows()
     ]

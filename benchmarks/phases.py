@@ -108,9 +108,7 @@ def watched() -> Iterator[Phases]:
     """Time the lab's functions during the body; one that has gone is not missed."""
     phases = Phases()
     before = [
-        (owner, name, getattr(owner, name))
-        for owner, name, _ in _WATCHED
-        if hasattr(owner, name)
+        (owner, name, getattr(owner, name)) for owner, name, _ in _WATCHED if hasattr(owner, name)
     ]
     for owner, name, label in _WATCHED:
         if hasattr(owner, name):

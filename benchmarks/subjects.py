@@ -80,7 +80,12 @@ def doit_list(place: Path) -> Callable[[], bytes]:
 def _caller(words: list[str], folder: Path, variables: dict[str, str]) -> Callable[[], bytes]:
     def call() -> bytes:
         ended = subprocess.run(
-            words, cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True
+            words,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
         )
         if ended.returncode:
             raise RuntimeError(f"{words} ended with {ended.returncode}: {ended.stderr.decode()}")

@@ -88,6 +88,7 @@ class ExperimentState:
     outcome_counts: Mapping[str, int] = field(default_factory=dict)
     runs_by_tier: Mapping[str, int] = field(default_factory=dict)
     top_by_tier: Mapping[str, tuple[Scored, ...]] = field(default_factory=dict)
+    incumbents: Mapping[str, Scored] = field(default_factory=dict)
     by_strategy: Mapping[str, StrategyTally] = field(default_factory=dict)
     recent: tuple[IndexLine, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -141,6 +142,7 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         outcome_counts=_counted(state.outcome_counts, run.outcome.value),
         runs_by_tier=_counted(state.runs_by_tier, run.fidelity_tier),
         top_by_tier=_ranked(state, run),
+        incumbents=_incumbents(state.incumbents, run),
         by_strategy=_tallied(state.by_strategy, run),
         recent=(*state.recent[-(RECENT_RUNS - 1) :], run),
         failure_seqs=failures,
@@ -205,9 +207,18 @@ def _ranked(state: ExperimentState, run: IndexLine) -> Mapping[str, tuple[Scored
     )
     if place >= TOP_RUNS:
         return state.top_by_tier
-    entry = Scored(run.run_id, run.seq, value, run.params, run.strategy, run.completed_at)
-    ranked = (*top[:place], entry, *top[place:])[:TOP_RUNS]
+    ranked = (*top[:place], _scored(run, value), *top[place:])[:TOP_RUNS]
     return {**state.top_by_tier, run.fidelity_tier: ranked}
+
+
+def _scored(run: IndexLine, value: float) -> Scored:
+    return Scored(run.run_id, run.seq, value, run.params, run.strategy, run.completed_at)
+
+
+def _incumbents(incumbents: Mapping[str, Scored], run: IndexLine) -> Mapping[str, Scored]:
+    if not run.accepted or run.value is None:
+        return incumbents
+    return {**incumbents, run.fidelity_tier: _scored(run, run.value)}
 
 
 def _tallied(tallies: Mapping[str, StrategyTally], run: IndexLine) -> Mapping[str, StrategyTally]:

@@ -106,7 +106,10 @@ class Slot:
 
 
 def tree_of(folder: Path) -> dict[str, Any]:
-    """Return what a folder holds, to the last byte and time; `.git` by its content alone."""
+    """Return what a folder holds, to the last byte and time.
+
+    Of git's objects not the time: git renews it when it comes upon the same content again.
+    """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -116,7 +119,8 @@ def tree_of(folder: Path) -> dict[str, Any]:
         elif path.is_dir():
             found[name] = ("folder", entry.st_mode)
         else:
-            found[name] = (path.read_bytes(), entry.st_mode, entry.st_mtime_ns, entry.st_nlink)
+            time = 0 if ".git/objects/" in name else entry.st_mtime_ns
+            found[name] = (path.read_bytes(), entry.st_mode, time, entry.st_nlink)
     return found
 
 

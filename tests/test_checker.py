@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.cli import checker
@@ -169,6 +169,7 @@ ODD = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(state=ODD)
 def test_a_state_of_another_kind_means_changed(
     state: Any, tmp_path_factory: pytest.TempPathFactory

@@ -48,7 +48,7 @@ def test_loading_the_graph_writes_nothing(root, tmp_path):
     an_experiment(lab, tmp_path)
     before = stamps(root)
     for words in (["list", "--all", "--status"], ["info", "plan:exp"], ["help"]):
-        run(root, *words)
+        assert hermes(root, *words).returncode < 2  # doit's info says 1 for what would run
     assert stamps(root) == before
 
 
@@ -63,7 +63,7 @@ def test_an_agent_reads_purpose_dependencies_and_targets(root, tmp_path):
     listed = run(root, "list", "--all", "--status").stdout
     for task in ("plan:exp", "execute:exp", "seal:exp", "iterate:exp", "project:exp"):
         assert task in listed
-    told = run(root, "info", "execute:exp").stdout
+    told = hermes(root, "info", "execute:exp").stdout
     assert "planned.json" in told
     assert "executed.json" in told
 

@@ -482,6 +482,17 @@ def test_when_all_records_of_the_token_are_lost_it_still_grows(lab: Lab) -> None
     assert take(first).token == later.token + 1
 
 
+def test_a_beat_remembers_the_token_when_the_other_records_are_lost(lab: Lab) -> None:
+    first, second = lab.owner(), lab.owner()
+    first.leases.release(take(first))
+    lease = take(first)
+    first.clock.advance(TERM / 2)
+    first.leases.renew(lease)
+    lab.damage("lease", "garbage")
+    lab.damage("guard", "empty")
+    assert take(second).token == 3
+
+
 def test_a_deleted_lease_file_does_not_bring_a_token_back(lab: Lab) -> None:
     first, second = lab.owner(), lab.owner()
     lease = take(first)

@@ -174,7 +174,7 @@ def test_yaml_keeps_its_comments(tmp_path: Path) -> None:
     wanted = wanted.replace("yes", "false").replace("9", "3") + '"new": "a: b"\n'
     assert after == wanted
     tree = yaml.safe_load(after)
-    assert tree["model"] == {"lr": 1e-5, "act": "no", "flow": {"drop": 0.25, "on": False}}
+    assert tree["model"] == {"lr": 1e-5, "act": "no", "flow": {"drop": 0.25, True: False}}
     assert tree["new"] == "a: b"
 
 

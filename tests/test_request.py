@@ -12,7 +12,7 @@ from doit import doit_cmd, loader
 from doit.cmd_base import DodoTaskLoader
 from doit.exceptions import InvalidCommand
 from doors import fresh_process
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.cli import request
@@ -326,6 +326,7 @@ WORDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(words=WORDS)
 def test_any_words_are_a_request_or_a_refusal(words: list[str]) -> None:
     try:
@@ -341,6 +342,7 @@ def _required(name: str) -> list[object]:
     return [item for item in COMMANDS[name].variables if item.required]  # type: ignore[misc]
 
 
+@settings(deadline=None)
 @given(words=st.lists(st.text(min_size=1, max_size=4, alphabet="ab=-f"), max_size=5))
 def test_variables_are_those_that_doit_sees(words: list[str]) -> None:
     from hermes.cli.line import take_apart

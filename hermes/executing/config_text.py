@@ -9,6 +9,7 @@ All functions are pure and raise ValueError for text that they cannot read or ch
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
@@ -20,6 +21,7 @@ from hermes.model import ParamValue
 
 MAX_BYTES = 1024 * 1024
 _SPACE = re.compile(r"[ \t\r\n]*")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # to YAML
 
 Path = tuple[str, ...]
 
@@ -97,7 +99,7 @@ def change(
     language = document.language
     wanted = copy.deepcopy(document.tree)
     for leaf, value in values.items():
-        _put(wanted, leaf.path, value)
+        _put(wanted, leaf.path, value, language)
     wanted.update(added)
     text = _spliced(document, values)
     for name, value in added.items():
@@ -120,19 +122,21 @@ def _spliced(document: Document, values: Mapping[Leaf, ParamValue]) -> str:
     return text
 
 
-def _put(tree: Any, path: Path, value: ParamValue) -> None:
+def _put(tree: Any, path: Path, value: ParamValue, language: Language) -> None:
     for part in path[:-1]:
-        tree = tree[_key(tree, part)]
-    tree[_key(tree, path[-1])] = value
+        tree = tree[_key(tree, part, language)]
+    tree[_key(tree, path[-1], language)] = value
 
 
-def _key(tree: Any, part: str) -> Any:
+def _key(tree: Any, part: str, language: Language) -> Any:
+    """Return the key that is written as ``part``; in YAML, 1 is a number and on is true."""
     if isinstance(tree, list):
         return int(part)
     if part in tree:
         return part
-    for key in tree:
-        if str(key) == part:
+    with contextlib.suppress(ValueError, TypeError):
+        key = language.parse(part)
+        if key in tree:
             return key
     raise ValueError(f"its key {part!r} cannot be followed")
 
@@ -254,20 +258,20 @@ def _yaml_value(value: ParamValue) -> str:
     if isinstance(value, float):
         mantissa, e, exponent = repr(value).partition("e")
         return f"{mantissa if '.' in mantissa else mantissa + '.0'}{e}{exponent}"
-    return _json_value(value)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", _json_value(value))
 
 
 def _yaml_line(text: str, name: str, value: str) -> str:
     lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#-%"]
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
     newline = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{newline}{indent}{json.dumps(name, ensure_ascii=False)}: {value}\n"
+    return f"{text}{newline}{indent}{_yaml_value(name)}: {value}\n"
 
 
 def _yaml_tree(tree: Any) -> str:
     import yaml
 
-    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(tree, sort_keys=False)
     return text
 
 

@@ -2,8 +2,9 @@
 
 Limits first. Submodules and ignored files are not part of what is taken. A sandbox at the top of
 a repository gets a ``.git`` of its own, so that git works there; it borrows the user's objects and
-shares no branch, index, setting or hook with the user's repository. A workspace below the top of
-its repository gets none.
+shares no branch, index, setting or hook with the user's repository (git may give an object there
+a newer time, when a run writes the same content). A workspace below the top of its repository
+gets none.
 
 git is called with the user's index, hooks and file-system monitor out of play. The lab never asks
 git about a folder in which a run took place: what a run leaves there could be settings that run

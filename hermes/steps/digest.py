@@ -7,9 +7,12 @@ from pathlib import Path
 
 from hermes import files
 from hermes.clock import format_time, parse_time
+from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.model import IndexLine
-from hermes.steps.project import read_status
+from hermes.state import ExperimentState, fold_intent, fold_run
+from hermes.status import Status, status_of
+from hermes.store.specs import load
 
 _DAY = 10  # characters of an ISO date
 
@@ -39,10 +42,27 @@ def digest(lab: Lab, day: str) -> bool:
     """
     from hermes.render.digest import daily
 
-    statuses = [status for name in lab.experiments() if (status := read_status(lab, name))]
+    statuses = [status for name in lab.experiments() if (status := _status_at(lab, name, day))]
     runs = {status.id: _runs_of(lab, status.id, day) for status in statuses}
     events = [event for event in lab.ledger.read().records if event.at[:_DAY] == day]
     return lab.projections.write_once(digest_path(lab, day), daily(day, statuses, runs, events))
+
+
+def _status_at(lab: Lab, experiment: str, day: str) -> Status | None:
+    """Return the status as it was when ``day`` ended, so that a rebuilt digest equals the first.
+
+    None for an experiment that was not there yet, or whose SPEC cannot be read.
+    """
+    try:
+        spec = load(lab.layout.experiment(experiment))
+    except BrokenFile:
+        return None
+    state = ExperimentState(spec.spec.metric_direction)
+    for record in lab.journal(experiment).read().records:
+        state = fold_intent(state, record) if record.at[:_DAY] <= day else state
+    for line in lab.index(experiment).read().lines:
+        state = fold_run(state, line) if line.completed_at[:_DAY] <= day else state
+    return status_of(spec.spec, spec.sha256, state) if state.created_at else None
 
 
 def _runs_of(lab: Lab, experiment: str, day: str) -> list[IndexLine]:

@@ -58,7 +58,12 @@ def repair_index(session: Session) -> bool:
 
 def reclaimable(lab: Lab) -> list[str]:
     """Return the experiments with work that nobody alive is doing."""
-    waiting = {found.name.experiment for found in lab.packages.running()}
+    packages = lab.packages
+    waiting = {
+        found.name.experiment
+        for found in packages.running()
+        if packages.stage_of(found.layout) != "planned"  # it waits for its experiment's next turn
+    }
     known = {name for name in waiting if lab.layout.experiment(name).folder.is_dir()}
     return sorted(name for name in known if not _is_worked_on(lab, name))
 

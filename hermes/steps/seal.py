@@ -11,6 +11,8 @@ from hermes.steps.plan import Planned
 from hermes.steps.session import Session
 from hermes.store.index import index_line
 
+_MOST_REASON = 500  # characters
+
 
 @dataclass(frozen=True)
 class Sealed:
@@ -22,9 +24,9 @@ class Sealed:
 def seal(session: Session, planned: Planned, execution: Execution) -> Sealed | None:
     """Seal a run that has ended; None when the lease is no longer ours.
 
-    Writes: the bundle (the commit), then the index line, the event, the removal of the package,
-    and a phase line when the history now calls for one. Whoever finds one of these missing
-    completes it.
+    Writes: the bundle (the commit), then the index line, the event, the package's folder put by
+    for the next one, and a phase line when the history now calls for one. Whoever finds one of
+    these missing completes it.
     """
     from hermes.render.run_text import result_text
 
@@ -39,7 +41,7 @@ def seal(session: Session, planned: Planned, execution: Execution) -> Sealed | N
         return None
     line = index_line(bundle.manifest, metrics, bundle.sha256)
     _enter(session, line)
-    session.lab.packages.discard(planned.folder)
+    session.lab.packages.recycle(planned.folder)
     _review(session)
     return Sealed(line)
 
@@ -48,9 +50,12 @@ def _judged(session: Session, manifest: Manifest, execution: Execution) -> RunMe
     """Say whether the run became the best of its tier. Only a success has a value."""
     succeeded = execution.outcome is Outcome.SUCCESS and execution.value is not None
     value = execution.value if succeeded else None
-    best = session.state.best(manifest.fidelity_tier)
+    incumbent = session.state.incumbents.get(manifest.fidelity_tier)
     accepted = value is not None and acceptance.improves(
-        value, best.value if best else None, session.spec.metric_direction, session.spec.acceptance
+        value,
+        incumbent.value if incumbent else None,
+        session.spec.metric_direction,
+        session.spec.acceptance,
     )
     return RunMetrics(
         metric=session.spec.metric,
@@ -68,7 +73,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
         lease_id=session.lease.lease_id,
         seq=session.state.run_count + 1,
         outcome=execution.outcome,
-        reason=execution.reason,
+        reason=_short(execution.reason),
         started_at=execution.started_at,
         completed_at=execution.completed_at,
         exit_status=execution.exit_status,
@@ -77,6 +82,11 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
         machine=execution.machine,
         previous_sha256=session.previous_sha256,
     )
+
+
+def _short(reason: str) -> str:
+    """Return a reason that fits a line of the index; the logs hold the rest."""
+    return reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
 
 
 def _enter(session: Session, line: IndexLine) -> None:

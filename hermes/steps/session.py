@@ -138,6 +138,7 @@ class Session:
         """Release the lease. Called once, whatever happened."""
         if "executor" in self.__dict__:
             self.executor.close()
+        self.lab.packages.close()  # before others may take the lease and clear the folder away
         self.lab.leases.release(self.lease)
 
 
@@ -158,6 +159,7 @@ def open_session(
         reconcile(session)
         _accept_edit(session)
     except BaseException:
+        lab.packages.close()
         lab.leases.release(lease)
         raise
     return session

@@ -13,8 +13,9 @@ from pathlib import Path
 from hermes import files, history, policy
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.layout import STAGES, parse_package
+from hermes.layout import parse_package
 from hermes.model import Phase
+from hermes.steps.reclaim import reclaimable
 from hermes.steps.recover import recover, temporaries
 from hermes.steps.refresh import refresh
 from hermes.steps.verify import index_problems
@@ -100,20 +101,14 @@ def _possession(lab: Lab) -> Iterator[Finding]:
         yield Finding(where, f"its owner {lease.owner} is gone", _RECOVER)
     for path in lab.leases.unreadable():
         yield Finding(str(path), "the lease cannot be read", _RECOVER)
-    known = set(lab.experiments())
-    for stage in STAGES:
-        folder = lab.layout.dispatch / stage
-        for name in files.list_folder(folder) if stage == "running" else []:
-            parsed = parse_package(name)
-            if parsed is None or parsed.experiment not in known:
-                yield Finding(str(folder / name), "is no package of a known experiment", _RECOVER)
-            elif _is_abandoned(lab, parsed.experiment):
-                yield Finding(str(folder / name), "nobody alive works on it", _RECOVER)
-
-
-def _is_abandoned(lab: Lab, experiment: str) -> bool:
-    lease = lab.leases.read(experiment)
-    return lease is None or not lease.held or lab.leases.is_stale(lease)
+    known, abandoned = set(lab.experiments()), set(reclaimable(lab))
+    folder = lab.layout.running
+    for name in files.list_folder(folder):
+        parsed = parse_package(name)
+        if parsed is None or parsed.experiment not in known:
+            yield Finding(str(folder / name), "is no package of a known experiment", _RECOVER)
+        elif parsed.experiment in abandoned:
+            yield Finding(str(folder / name), "nobody alive works on it", _RECOVER)
 
 
 def _experiment(lab: Lab, experiment: str) -> Iterator[Finding]:
