@@ -7,7 +7,6 @@ id is put in the place of the first one's, then every digest is made anew, along
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,15 +35,20 @@ def make(lab: Lab, experiments: int, runs: int, **fields: object) -> list[str]:
     """
     names = [name_of(number) for number in range(experiments)]
     first = an_experiment(lab, names[0], **fields)
-    order = Order(attended=True, runs=runs)
-    with opened(lab, first, order) as session:
-        assert session is not None
-        iterate(session, Tally(), runs, on_run=lambda _: None)
+    run_for_real(lab, first, runs)
     model = _Model(lab.layout.experiment(first), first)
     for name in names[1:]:
         model.copy(lab.layout.experiment(name), name)
     _append_events(lab, first, names[1:])
     return names
+
+
+def run_for_real(lab: Lab, name: str, runs: int) -> None:
+    """Make iterations of one experiment."""
+    order = Order(attended=True, runs=runs)
+    with opened(lab, name, order) as session:
+        assert session is not None
+        iterate(session, Tally(), runs, on_run=lambda _: None)
 
 
 class _Model:
@@ -88,9 +92,7 @@ class _Model:
         contents = {path: self._renamed(data, name) for path, data in run.items()}
         manifest = codec.read_record(Manifest, contents.pop("manifest.json"))
         named = {path: FileDigest(codec.digest(data), len(data)) for path, data in contents.items()}
-        final = replace(
-            manifest, files=named, spec_sha256=spec_sha256, previous_sha256=previous
-        )
+        final = replace(manifest, files=named, spec_sha256=spec_sha256, previous_sha256=previous)
         contents["manifest.json"] = codec.to_json(final, pretty=True)
         for path, data in contents.items():
             _write(f"{folder}/{path}", data)
@@ -121,17 +123,10 @@ def _append_events(lab: Lab, first: str, others: list[str]) -> None:
         stream.writelines(_chained(wanted, others, events[-1].seq, codec.digest(lines[-1])))
 
 
-def _chained(
-    events: list[Event], names: list[str], seq: int, previous: str
-) -> Iterator[bytes]:
+def _chained(events: list[Event], names: list[str], seq: int, previous: str) -> Iterator[bytes]:
     for name in names:
         for event in events:
             seq += 1
             line = codec.to_line(replace(event, seq=seq, experiment=name, previous=previous))
             previous = codec.digest(line.rstrip(b"\n"))
             yield line
-
-
-def remove(place: Path) -> None:
-    """Remove everything that was made."""
-    shutil.rmtree(place, ignore_errors=True)

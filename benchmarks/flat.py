@@ -112,7 +112,9 @@ def _starts(section: Section, root: Path, many: int, options: Options) -> None:
     }
     acts["`status`"] = hermes(root, "status")
     taken = measuring.in_turns(acts, rounds)
-    rows = [[name, *spread([t * MS for t in times]).shown("{:.0f}")] for name, times in taken.items()]
+    rows = [
+        [name, *spread([t * MS for t in times]).shown("{:.0f}")] for name, times in taken.items()
+    ]
     section.say(f"The old history has {many:,} runs and some more.")
     section.table(["Whole commands, ms", "least", "median", "most"], rows)
 

@@ -6,13 +6,14 @@ Stores are made when first asked for, so that a command imports only what it use
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes import files
 from hermes.clock import Clock, SystemClock, format_time
-from hermes.errors import RequestError, UnknownName
+from hermes.errors import BrokenFile, RequestError, UnknownName
 from hermes.layout import EXPERIMENT_ID, ExperimentLayout, Layout
 from hermes.model import SCHEMA_VERSION
 
@@ -124,11 +125,12 @@ class Lab:
     def record(
         self, kind: str, experiment: str | None = None, run_id: str | None = None, detail: str = ""
     ) -> None:
-        """Append an event to the ledger.
+        """Append an event to the ledger. A broken ledger stops no work: ``watchdog`` names it.
 
         Writes: one line of ``registry/events.jsonl``, not synced; ``recover`` completes it.
         """
-        self.ledger.append(self.now(), kind, experiment, run_id, detail)
+        with suppress(BrokenFile):
+            self.ledger.append(self.now(), kind, experiment, run_id, detail)
 
 
 def is_id(name: str) -> bool:

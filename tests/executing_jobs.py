@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,17 @@ from hermes.model import Direction, Execution, Manifest, Origin
 from hermes.spec import Spec
 
 CALLER = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", "SECRET_TOKEN": "s3cret"}
+
+
+LIST = "find . -mindepth 1 | sort; echo; echo 1"
+HOSTILE = """
+echo broken > train.py; echo 666 > new.txt; rm -f config.json; mkdir -p train.d && touch train.d/x
+ln -sf /etc/passwd data/link; rm -rf sub; touch sub; chmod 000 data; mkdir -p deep/er
+chmod 500 deep
+mkfifo pipe; ln train.py hard; rm -rf ../work/keep; find . -name '*.txt' -exec rm -f {} +
+git -c user.name=x -c user.email=x@x commit -qam hostile; git checkout -q -b mine; git stash -q -u
+git clean -fdxq; git config user.name evil; git reset -q --hard HEAD~1; echo 1
+"""
 
 
 def make_spec(**fields: Any) -> Spec:
@@ -81,7 +93,9 @@ class Slot:
         self.executor = Executor(SystemClock(), grace_seconds=0.3)
         self.number = 0
 
-    def run(self, spec: Spec, tick: Any = lambda: None, caller: Any = CALLER, **fields: Any) -> Done:
+    def run(
+        self, spec: Spec, tick: Any = lambda: None, caller: Any = CALLER, **fields: Any
+    ) -> Done:
         self.number += 1
         bundle = BundleLayout(self.data_root / "dispatch" / f"{self.number}" / "run")
         bundle.artifacts.mkdir(parents=True)
@@ -127,7 +141,16 @@ def tree_of(folder: Path) -> dict[str, Any]:
 def git(folder: Path, *words: str) -> str:
     """Run git in ``folder`` with no settings but its own."""
     done = subprocess.run(
-        ["git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main", *words],
+        [
+            "git",
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@t",
+            "-c",
+            "init.defaultBranch=main",
+            *words,
+        ],
         cwd=folder,
         env={"PATH": CALLER["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"},
         check=True,
@@ -144,3 +167,31 @@ def commit_all(folder: Path) -> str:
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "--allow-empty", "-m", "all")
     return git(folder, "rev-parse", "HEAD").strip()
+
+
+def make_workspace(root: Path) -> Path:
+    """Make a workspace with every kind of entry."""
+    for folder in ("data", "sub/empty", "keep"):
+        (root / folder).mkdir(parents=True)
+    (root / "train.py").write_text("print(open('config.json').read()); print(1)\n")
+    (root / "config.json").write_text('{"lr": 0.1}\n')
+    (root / "data" / "a.csv").write_text("1,2\n")
+    (root / "data" / "readonly.txt").write_text("fixed\n")
+    (root / "data" / "readonly.txt").chmod(0o444)
+    (root / "run.sh").write_text("#!/bin/sh\necho 1\n")
+    (root / "run.sh").chmod(0o755)
+    (root / "sub" / "inner.txt").write_text("inner\n")
+    os.symlink("inner.txt", root / "sub" / "link")
+    return root
+
+
+def spec_in(workspace: Path, command: Any = LIST, **fields: Any) -> Spec:
+    return make_spec(
+        workspace_root=str(workspace),
+        executor_command=command,
+        **{"workspace_mode": "copy", **fields},
+    )
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}

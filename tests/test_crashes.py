@@ -124,7 +124,8 @@ def killed_everywhere(copies, function, ways, *, every=1):
         if number % every == 0:
             copies.fresh()
             result = run_killed(function, at, how)
-            assert result.died or how in FULL, (at, how, result.error)
+            ended = result.calls < at and not result.error  # how often it projects varies
+            assert result.died or how in FULL or ended, (at, how, result.error)
             yield f"{how} operation {at}: {whole.trace[at - 1]}"
 
 
@@ -203,7 +204,7 @@ def check_recover(copies, tmp_path, every):
         for point in killed_everywhere(
             copies, lambda: recover(reopened(copies.root)), KILLS, every=every
         ):
-            lab, done = expect_whole(copies.root, at_most=RUNS)
+            _, done = expect_whole(copies.root, at_most=RUNS)
             assert done <= RUNS, point
 
 
@@ -223,10 +224,9 @@ def cycle(root):
 
     os.environ["HERMES_LAB_DATA_ROOT"] = str(root)
     os.chdir(root.parent)
-    try:
+    with pytest.raises(SystemExit) as end:
         door.main(["run_once"], creators=creators())
-    except SystemExit as end:
-        assert not end.code, end.code
+    assert not end.value.code
 
 
 def check_cycle(copies, tmp_path, every):

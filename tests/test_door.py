@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doit.exceptions import InvalidCommand
 from doors import REPOSITORY, begin_doit, fresh_process, installed, lab, run_doit
 
 import hermes
@@ -154,22 +155,12 @@ def test_only_creators_are_called() -> None:
     assert [task.name for task in door.tasks(creators)] == ["lint"]
 
 
-def test_the_labs_own_creators_are_taken_unless_others_are_given(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured
-) -> None:
-    def task_status() -> dict[str, Any]:
-        """Show the lab."""
-        return {"actions": [speak]}
-
-    rules = sys.modules.get("hermes.rules") or pytest.importorskip("hermes.rules")
-    monkeypatch.setattr(rules, "creators", lambda: {"task_status": task_status})
-    with pytest.raises(SystemExit) as end:
-        door.main(["list"])
-    assert end.value.code == 0
-    assert capsys.readouterr().out.split() == ["status", "Show", "the", "lab."]
-
-
 # Configuration
+
+
+@pytest.fixture(autouse=True)
+def _counts_as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "distribution", lambda _: None)
 
 
 def configured(words: list[str], **environ: str) -> Mapping[str, object]:
@@ -205,6 +196,16 @@ def test_the_configuration_is_the_labs_own() -> None:
     assert found["reporter"] is LabReporter
     assert found["default_tasks"] == ["run_once"]
     assert (found["verbosity"], found["continue"], found["num_process"]) == (2, True, 0)
+
+
+def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(InvalidCommand, match=r"not installed in this Python[.]\nRun `pip install"):
+        configured(["status"])
+    assert lab("status", status=nothing) == 0
 
 
 # doit, as a process
@@ -294,5 +295,5 @@ def test_a_session_that_is_ended_keeps_what_it_finished(
 
 def test_the_package_names_both_doors() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text()
-    assert 'hermes-lab = "hermes.cli.door:main"' in text
+    assert 'hermes-lab = "hermes.rules:main"' in text
     assert 'hermes = "hermes.cli.taskdb:TaskDatabase"' in text

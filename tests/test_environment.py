@@ -36,10 +36,17 @@ def test_the_contract_is_whole_and_nothing_else() -> None:
 
 def test_what_is_not_set_is_empty() -> None:
     said = contract(context())
-    for key in (
-        "LAB_REPO_ROOT LAB_BEST_RUN_ID LAB_BEST_METRIC_VALUE LAB_DISPATCH_DIR LAB_AGENT_MODEL "
-        "LAB_SETUP_COMMAND LAB_MUTABLE_PATHS LAB_NEXT_FIDELITY_TIER LAB_ORIGINAL_WORKSPACE_ROOT"
-    ).split():
+    for key in [
+        "LAB_REPO_ROOT",
+        "LAB_BEST_RUN_ID",
+        "LAB_BEST_METRIC_VALUE",
+        "LAB_DISPATCH_DIR",
+        "LAB_AGENT_MODEL",
+        "LAB_SETUP_COMMAND",
+        "LAB_MUTABLE_PATHS",
+        "LAB_NEXT_FIDELITY_TIER",
+        "LAB_ORIGINAL_WORKSPACE_ROOT",
+    ]:
         assert said[key] == ""
     assert said["LAB_PARAMS_JSON"] == "{}"
 
@@ -122,7 +129,16 @@ def test_parameters_survive_the_environment(params: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", "PATH HOME LC_ALL VIRTUAL_ENV CUDA_VISIBLE_DEVICES OMP_NUM_THREADS https_proxy".split()
+    "name",
+    [
+        "PATH",
+        "HOME",
+        "LC_ALL",
+        "VIRTUAL_ENV",
+        "CUDA_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+        "https_proxy",
+    ],
 )
 def test_what_commands_need_is_passed_on(name: str) -> None:
     assert base({name: "x"})[name] == "x"
@@ -130,8 +146,21 @@ def test_what_commands_need_is_passed_on(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "AWS_SECRET_ACCESS_KEY OPENAI_API_KEY GITHUB_TOKEN HF_TOKEN PYTHON_KEYRING_PASSWORD "
-    "TF_API_KEY CONDA_TOKEN SSH_AUTH_SOCK GIT_DIR PWD LAB_RUN_ID PATHX XPATH".split(),
+    [
+        "AWS_SECRET_ACCESS_KEY",
+        "OPENAI_API_KEY",
+        "GITHUB_TOKEN",
+        "HF_TOKEN",
+        "PYTHON_KEYRING_PASSWORD",
+        "TF_API_KEY",
+        "CONDA_TOKEN",
+        "SSH_AUTH_SOCK",
+        "GIT_DIR",
+        "PWD",
+        "LAB_RUN_ID",
+        "PATHX",
+        "XPATH",
+    ],
 )
 def test_secrets_and_everything_else_are_not(name: str) -> None:
     assert name not in base({name: "x"})

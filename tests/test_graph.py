@@ -174,7 +174,25 @@ def test_two_commands_at_once_lose_nothing_of_each_other(root, tmp_path):
     run(root, "verify")
 
 
-def test_a_burst_waits_for_a_passing_cycle_and_then_says_busy(root, tmp_path):
+@pytest.mark.parametrize("command", ["burst", "run_once", "show", "pause", "refresh", "verify"])
+def test_an_experiment_that_does_not_exist_is_refused_with_the_nearest(root, tmp_path, command):
+    an_experiment(a_lab(root), tmp_path)
+    before = stamps(root)
+    result = hermes(root, command, "exp=exq")
+    assert result.returncode == 3
+    assert result.stderr.splitlines()[1] == "Did you mean 'exp'?"
+    assert stamps(root) == before
+
+
+def test_where_there_is_no_lab_the_next_step_is_named(tmp_path):
+    for words in (["status"], ["burst", "exp=x"], ["run_once"], ["verify"]):
+        result = hermes(tmp_path / "nothing", *words, cwd=tmp_path)
+        assert result.returncode == 3, words
+        assert "Run `init` first" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cycle_passes_over_an_experiment_that_somebody_works_on(root, tmp_path):
     lab = a_lab(root)
     an_experiment(lab, tmp_path)
     lease = lab.leases.acquire("exp")

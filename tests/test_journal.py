@@ -421,4 +421,4 @@ class TestJournalAgainstItsTwin(JournalMachine.TestCase):
 
 @pytest.mark.slow
 class TestJournalAgainstItsTwinAtLength(JournalMachine.TestCase):
-    settings = settings(QUICK, max_examples=1500)
+    settings = settings(QUICK, max_examples=800)

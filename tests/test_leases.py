@@ -556,6 +556,7 @@ def test_a_disk_that_refuses_does_not_make_a_lease_look_free(
             second.leases.acquire(EXP)
         assert second.leases.read(EXP) is None
         assert second.leases.stale() == []
+        assert second.leases.unreadable() == [lab.layout.lease(EXP), lab.layout.guard(EXP)]
     assert second.leases.acquire(EXP) is None
 
 
@@ -852,4 +853,4 @@ class TestLeasesAgainstTheirTwin(LeaseMachine.TestCase):
 
 @pytest.mark.slow
 class TestLeasesAgainstTheirTwinAtLength(LeaseMachine.TestCase):
-    settings = settings(QUICK, max_examples=3000)
+    settings = settings(QUICK, max_examples=1500)

@@ -46,7 +46,9 @@ def test_a_document_without_the_metric_leaves_it_to_standard_output_and_adds_its
     assert reading == Reading(Outcome.SUCCESS, 0.5, {"epochs": 3.0})
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "0.5", '{"value": 1', b"\xff\xfe{}", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "0.5", '{"value": 1', b"\xff\xfe{}", "[" * 100_000]
+)
 def test_a_malformed_document_is_an_invalid_metric_whatever_is_printed(text: str | bytes) -> None:
     reading = document(text, "0.5\n")
     assert reading.outcome is Outcome.INVALID_METRIC
@@ -108,7 +110,16 @@ def test_standard_output_is_read_from_its_end(output: str, value: float) -> None
 
 @pytest.mark.parametrize(
     "output",
-    ["", "\n \n", "hello\n", "my_loss: 1\n", "loss: high\n", "loss: 1 (best)\n", "Loss: 1\n", '"3"\n'],
+    [
+        "",
+        "\n \n",
+        "hello\n",
+        "my_loss: 1\n",
+        "loss: high\n",
+        "loss: 1 (best)\n",
+        "Loss: 1\n",
+        '"3"\n',
+    ],
 )
 def test_no_metric_is_said_to_be_none(output: str) -> None:
     reading = printed(output)

@@ -11,11 +11,13 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from doit.cmd_base import TaskLoader2
 from doit.doit_cmd import DoitMain
+from doit.exceptions import InvalidCommand
 from doit.loader import generate_tasks
 
 import hermes
@@ -36,7 +38,12 @@ _CREATOR = "task_"
 
 
 def configuration(asked: Request) -> dict[str, object]:
-    """Return ``DOIT_CONFIG``. A command that only reads ends quietly when its reader goes away."""
+    """Return ``DOIT_CONFIG``. A command that only reads ends quietly when its reader goes away.
+
+    Raises doit's InvalidCommand where the lab is not installed: doit could not find its back end.
+    """
+    if asked.program != PROGRAM and asked.doit_command:
+        _check_installed()
     if asked.doit_command in _READING and _into_a_pipe():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     return {
@@ -49,6 +56,15 @@ def configuration(asked: Request) -> dict[str, object]:
         "continue": True,
         "num_process": 0,
     }
+
+
+def _check_installed() -> None:
+    try:
+        metadata.distribution(PROGRAM)
+    except metadata.PackageNotFoundError:
+        raise InvalidCommand(
+            "Hermes Lab is not installed in this Python.\nRun `pip install -e .` in the checkout."
+        ) from None
 
 
 def _into_a_pipe() -> bool:
@@ -76,7 +92,7 @@ class _Tasks(TaskLoader2):  # type: ignore[misc]  # doit has no type hints
     doit's own loader sorts by line number, for which it reads and parses every source file.
     """
 
-    def __init__(self, asked: Request, creators: Creators | None) -> None:
+    def __init__(self, asked: Request, creators: Creators) -> None:
         super().__init__()
         self._asked = asked
         self._creators = creators
@@ -87,9 +103,7 @@ class _Tasks(TaskLoader2):  # type: ignore[misc]  # doit has no type hints
 
     def load_tasks(self, cmd: Any, pos_args: list[str]) -> list[Any]:  # noqa: ARG002  doit's form
         """Call the creators."""
-        with loading():
-            creators = _lab_creators() if self._creators is None else self._creators
-        return tasks(creators)
+        return tasks(self._creators)
 
 
 def tasks(creators: Creators) -> list[Any]:
@@ -120,12 +134,6 @@ def _explain(made: list[Any]) -> None:
             task.doc = COMMANDS[task.name].description
 
 
-def _lab_creators() -> Creators:
-    from hermes import rules
-
-    return rules.creators()
-
-
 class _Door(DoitMain):  # type: ignore[misc]  # doit has no type hints
     """doit under the lab's name."""
 
@@ -138,10 +146,10 @@ class _Door(DoitMain):  # type: ignore[misc]  # doit has no type hints
         DoitMain.print_version()
 
 
-def main(argv: Sequence[str] | None = None, *, creators: Creators | None = None) -> NoReturn:
+def main(argv: Sequence[str] | None = None, *, creators: Creators) -> NoReturn:
     """Run ``hermes-lab`` and end the process with its exit code.
 
-    ``argv`` leaves out the program's name; ``creators`` are the lab's own unless given.
+    ``argv`` leaves out the program's name; ``creators`` are those of the rules.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     try:
@@ -150,7 +158,7 @@ def main(argv: Sequence[str] | None = None, *, creators: Creators | None = None)
         interrupted(cause)
 
 
-def _run(words: list[str], creators: Creators | None) -> int:
+def _run(words: list[str], creators: Creators) -> int:
     only_about_doit = words[:1] in (["--help"], ["--version"])
     try:
         asked = request.receive([] if only_about_doit else words, program=PROGRAM)

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from hermes.errors import Fault
 from hermes.executing import trees
 from hermes.executing.trees import Listing, Signature
 from hermes.spec import Spec
@@ -52,9 +53,14 @@ class Source:
         self._extra: dict[str, str] = {}
 
     def look(self) -> Listing:
-        """Return what the sandbox is to hold now, by the signatures of the originals."""
+        """Return what the sandbox is to hold now, by the signatures of the originals.
+
+        Raises Fault when the folder is gone, OSError when an extra input is.
+        """
         found: Listing = {}
         if self.root is not None:
+            if not os.path.isdir(self.root):
+                raise Fault(f"The workspace {self.root} is gone.", "Create it again.")
             found = trees.scan(self.root, names=self._names, paths=self._leave_out)
             for path in [path for path, sign in found.items() if not trees.is_ordinary(sign)]:
                 del found[path]

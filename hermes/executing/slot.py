@@ -13,6 +13,7 @@ or a change of what it worked on, makes the sandbox be built anew.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ class Slot:
         self.unreadable: set[str] = set()  # what the user's folder holds and the lab may not read
         self.changed = False  # the last ``prepare`` found other originals than the one before
         self._source: Source | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, ...] | None = None
         self._wanted: Listing = {}  # the originals as they were when they were copied
         self._made: Listing = {}  # the sandbox as it was before the first run
         self._loosened: set[str] = set()  # folders whose permissions were opened on the way
@@ -77,11 +78,17 @@ class Slot:
 
     def _is_ours(self) -> bool:
         """Say whether the folder is the one that we made: another process may have come after."""
+        return self._identity is not None and self._found_identity() == self._identity
+
+    def _found_identity(self) -> tuple[int, ...] | None:
+        """Return what changes when the folder is replaced, though inode numbers are used again."""
         try:
-            entry = os.lstat(self.work)
+            work, around = os.lstat(self.work), os.lstat(self.folder)
         except OSError:
-            return False
-        return (entry.st_dev, entry.st_ino) == self._identity
+            return None
+        if not stat.S_ISDIR(work.st_mode):
+            return None
+        return (work.st_dev, work.st_ino, around.st_mtime_ns)
 
     def _is_mended(self, source: Source, pulse: Pulse) -> bool:
         """Reset the sandbox; False when a run left what cannot be mended."""
@@ -98,12 +105,11 @@ class Slot:
         files.make_folder(self.folder)
         if os.path.lexists(self.work):
             os.rename(self.work, self._free_name())
+        os.mkdir(self.work, 0o700)
         for name in files.list_folder(self.folder):
             if name.startswith(_OLD):
                 files.remove_tree(self.folder / name)
-        os.mkdir(self.work, 0o700)
-        entry = os.lstat(self.work)
-        self._identity = (entry.st_dev, entry.st_ino)
+        self._identity = self._found_identity()
         self._wanted, self._made = {}, {}
         self._set_up, self._without_original = False, frozenset()
 
@@ -198,7 +204,7 @@ class Slot:
         for path in paths:
             try:
                 self._made[path] = trees.signature(os.lstat(f"{self.work}/{path}"))
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 self._made.pop(path, None)
 
 

@@ -96,11 +96,11 @@ class Workspaces:
         return self._described(order, mode, slot.work, revision)
 
     def set_up(self, order: Order) -> None:
-        """Take note that the setup command has done its work in the present workspace."""
+        """Take note that the setup command, if any, has done its work in the present workspace."""
         self._needs_setup = False
         if order.spec.workspace_mode == "in-place" and order.root is not None:
             self._set_up_in_place.add(order.root)
-        elif self._slot is not None:
+        elif self._slot is not None and order.spec.setup_command is not None:
             self._slot.settle()
 
     def close(self) -> None:
@@ -141,8 +141,10 @@ class Workspaces:
         self, slot: Slot, order: Order, mode: Mode, revision: Revision | None, pulse: Pulse
     ) -> bool:
         """Make the sandbox hold what it is to hold; True when it is a new one."""
-        fresh = slot.prepare(self._source_of(slot, order, mode, revision, pulse), pulse)
-        if mode == "git" and slot.changed and not fresh and self._is_spoilt():
+        before = self._source
+        source = self._source_of(slot, order, mode, revision, pulse)
+        fresh = slot.prepare(source, pulse)
+        if mode == "git" and source is before and slot.changed and self._is_spoilt():
             self._source_key = None
             return slot.prepare(self._source_of(slot, order, mode, revision, pulse), pulse)
         return fresh

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hermes import codec, files
+from hermes import files
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "LAB_MANIFEST.json"
@@ -59,16 +59,16 @@ def run_tool(command: tuple[str, ...]) -> bool:
 
 def write_manifest() -> None:
     """Write the manifest; a rename, so that a reader never sees half of it."""
-    from hermes.cli.manifest import manifest
+    from hermes.cli.manifest import render
 
-    files.replace(MANIFEST, codec.to_json(manifest(), pretty=True), mode=0o644)
+    files.replace(MANIFEST, render(), mode=0o644)
 
 
 def manifest_is_true() -> bool:
     """Say whether the manifest in the checkout is what the code would write."""
-    from hermes.cli.manifest import manifest
+    from hermes.cli.manifest import render
 
-    return files.read(MANIFEST) == codec.to_json(manifest(), pretty=True)
+    return files.read(MANIFEST) == render()
 
 
 def _python_files() -> Iterator[Path]:

@@ -37,12 +37,18 @@ class Memory:
 
 
 class View:
-    """The lab as one call sees it at its start."""
+    """The lab as one call sees it at its start.
+
+    Raises UnknownName when the call names an experiment that does not exist.
+    """
 
     def __init__(self, request: requests.Request) -> None:
         self.request = request
         self.lab = Lab(request.data_root, environ=request.environ)
         self.now = self.lab.now()
+        wanted = self.given("exp", str)
+        if wanted is not None:
+            self.lab.experiment(wanted)
 
     def given(self, name: str, kind: type[Wanted]) -> Wanted | None:
         """Return a variable of this call, or None when it has none such or no value."""

@@ -45,7 +45,10 @@ class Ledger:
 
     def first(self) -> Event | None:
         """Return the first event that is whole, from the head of the file alone."""
-        head = files.read_before(self._path, _HEAD_BYTES, _HEAD_BYTES) or files.read(self._path)
+        try:
+            head = files.read_before(self._path, _HEAD_BYTES, _HEAD_BYTES) or files.read(self._path)
+        except OSError:
+            return None  # ``check`` names what is wrong with it
         for line in (head or b"").split(b"\n"):
             event = codec.from_line(Event, line)
             if event is not None:

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from run_samples import (
+    EXPERIMENT,
+    Conveyor,
+    execution_of,
+    finished,
+    metrics_of,
+    planned,
+    sealed_runs,
+)
+
+from hermes import codec
+from hermes.errors import BrokenFile
+from hermes.model import IndexLine, Outcome
+from hermes.store.index import Index, index_line
+
+
+def line_of(seq: int, **changes) -> IndexLine:
+    draft = planned(seq)
+    execution = execution_of(draft)
+    line = index_line(finished(draft, execution, seq, None), metrics_of(draft, execution), "a" * 64)
+    return replace(line, **changes)
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return Conveyor(tmp_path).prepare()
+
+
+@pytest.fixture
+def index(lab) -> Index:
+    return lab.index
+
+
+@pytest.fixture
+def path(lab):
+    return lab.layout.experiment(EXPERIMENT).metrics
+
+
+def three_runs(lab) -> bytes:
+    for iteration in (1, 2, 3):
+        lab.run(iteration)
+    return lab.layout.experiment(EXPERIMENT).metrics.read_bytes()
+
+
+def rebuild(lab):
+    return lab.index.rebuild(lambda: lab.bundles.read_all(EXPERIMENT))
+
+
+# Lines
+
+
+def test_a_draft_has_no_line():
+    draft = planned(1)
+    with pytest.raises(ValueError, match="not sealed"):
+        index_line(draft, metrics_of(draft, execution_of(draft)), "a" * 64)
+
+
+@given(st.integers(-(2**60), 2**60), st.integers(0, 10**6))
+def test_whole_numbers_become_fractions_so_that_the_disk_changes_nothing(value, cost):
+    draft = planned(1)
+    execution = execution_of(draft, value=value, secondary={"cost": cost})
+    manifest, metrics = finished(draft, execution, 1, None), metrics_of(draft, execution)
+    line = codec.to_line(index_line(manifest, metrics, "a" * 64))
+    read = codec.read_record(type(metrics), codec.to_json(metrics))
+    assert codec.to_line(index_line(manifest, read, "a" * 64)) == line
+
+
+# Appending
+
+
+def test_what_is_appended_is_read(index):
+    assert index.read() == type(index.read())((), 0, 0)
+    assert index.last() is None
+    written = [index.append(line_of(seq)) for seq in (1, 2)]
+    part = index.read()
+    assert part.lines == (line_of(1), line_of(2))
+    assert (part.offset, part.skipped) == (sum(map(len, written)), 0)
+    assert index.read(len(written[0])).lines == (line_of(2),)
+    assert index.read(part.offset).lines == ()
+    assert index.last() == line_of(2)
+
+
+def test_a_run_is_appended_once(index, path):
+    for seq in (1, 2, 3):
+        index.append(line_of(seq))
+    before = path.read_bytes()
+    for seq in (3, 2, 1):
+        assert index.append(line_of(seq)) == b""
+    assert path.read_bytes() == before
+
+
+def test_another_run_of_the_same_seq_is_not_taken_for_it(index):
+    index.append(line_of(1))
+    assert index.append(line_of(1, run_id=planned(9).run_id)) != b""
+
+
+def test_a_torn_line_is_closed_off_and_the_run_appended(index, path):
+    index.append(line_of(1))
+    path.write_bytes(path.read_bytes() + codec.to_line(line_of(2))[:60])
+    assert index.append(line_of(2)) != b""
+    assert index.read().lines == (line_of(1), line_of(2))
+    assert index.read().skipped == 1
+
+
+def test_a_line_that_is_whole_but_for_its_newline_is_not_repeated(index, path):
+    index.append(line_of(1))
+    path.write_bytes(path.read_bytes() + codec.to_line(line_of(2))[:-1])
+    assert index.append(line_of(2)) == b""
+
+
+# Reading
+
+
+def test_the_last_line_is_found_behind_damage_and_among_long_lines(index, path):
+    long = line_of(1, reason="x" * 100_000)
+    index.append(long)
+    path.write_bytes(path.read_bytes() + b"garbage\n" * 20_000)
+    assert index.last() == long
+    path.write_bytes(b"garbage\n")
+    assert index.last() is None
+
+
+def test_the_last_line_is_read_from_the_tail_alone(index, monkeypatch):
+    for seq in range(1, 200):
+        index.append(line_of(seq))
+    from hermes import files
+
+    lengths = []
+    read_before = files.read_before
+
+    def watched(path, offset, length):
+        lengths.append(length)
+        return read_before(path, offset, length)
+
+    monkeypatch.setattr(files, "read_before", watched)
+    assert index.last() == line_of(199)
+    assert lengths == [8192]
+
+
+def test_damaged_repeated_and_misplaced_lines_are_skipped_and_counted(index, path):
+    lines = [codec.to_line(line_of(seq)) for seq in (1, 2, 2, 1, 3)]
+    lines.insert(2, b"garbage\n")
+    lines.insert(4, codec.to_line(line_of(2)).replace(b"success", b"failed!"))
+    path.write_bytes(b"".join(lines))
+    part = index.read()
+    assert [line.seq for line in part.lines] == [1, 2, 3]
+    assert part.skipped == 4
+
+
+# Comparing with the bundles
+
+
+def test_an_index_that_names_just_the_sealed_runs_lacks_nothing(lab):
+    three_runs(lab)
+    assert lab.index.missing(lab.bundles.list(EXPERIMENT)) == []
+
+
+def test_a_missing_file_is_an_empty_index(index):
+    assert index.missing([]) == []
+    assert index.missing(["RUN"]) == ["RUN is missing"]
+
+
+def spoilers():
+    def lines(data: bytes) -> list[bytes]:
+        return data.splitlines(keepends=True)
+
+    return {
+        "removed": lambda data: b"".join(lines(data)[:2]),
+        "first removed": lambda data: b"".join(lines(data)[1:]),
+        "torn": lambda data: data[:-40],
+        "no newline": lambda data: data[:-1],
+        "repeated": lambda data: data + lines(data)[-1],
+        "swapped": lambda data: b"".join(lines(data)[::-1]),
+        "healed": lambda data: data[:-40] + b"\n" + lines(data)[-1],
+        "emptied": lambda data: b"",
+        "garbage": lambda data: b"\xff\x00garbage\n" + data,
+        "a stranger": lambda data: data + codec.to_line(line_of(4, run_id=planned(9).run_id)),
+    }
+
+
+@pytest.mark.parametrize("spoil", spoilers().values(), ids=spoilers())
+def test_a_spoilt_index_is_noticed_and_rebuilt_byte_for_byte(lab, path, spoil):
+    before = three_runs(lab)
+    path.write_bytes(spoil(before))
+    assert lab.index.missing(lab.bundles.list(EXPERIMENT))
+    assert rebuild(lab)
+    assert path.read_bytes() == before
+    assert lab.index.missing(lab.bundles.list(EXPERIMENT)) == []
+
+
+def test_a_folder_in_the_place_of_the_index_is_noticed(lab, path):
+    three_runs(lab)
+    path.unlink()
+    path.mkdir()
+    assert "cannot be read" in lab.index.missing([])[0]
+
+
+def test_a_rebuild_that_changes_nothing_says_so(lab, path):
+    three_runs(lab)
+    inode = path.stat().st_ino
+    assert not rebuild(lab)
+    assert path.stat().st_ino == inode
+
+
+def test_a_missing_index_is_rebuilt(lab, path):
+    before = three_runs(lab)
+    path.unlink()
+    assert rebuild(lab).changed
+    assert path.read_bytes() == before
+
+
+def test_a_broken_bundle_is_left_out_and_reported(lab, path):
+    three_runs(lab)
+    lines = path.read_bytes().splitlines(keepends=True)
+    second = lab.layout.experiment(EXPERIMENT).run(planned(2).run_id)
+    second.manifest.chmod(0o600)
+    second.manifest.write_bytes(b"{}")
+    rebuilt = rebuild(lab)
+    assert [error.path for error in rebuilt.broken] == [str(second.manifest)]
+    assert path.read_bytes() == lines[0] + lines[2]
+
+
+def test_a_rebuild_in_any_order_sorts_by_seq(lab, path):
+    before = three_runs(lab)
+    runs = list(sealed_runs(lab).values())
+    path.unlink()
+    lab.index.rebuild(lambda: [runs[2], BrokenFile("x", "broken"), runs[0], runs[1]])
+    assert path.read_bytes() == before
+
+
+def test_a_run_sealed_during_a_rebuild_is_neither_lost_nor_repeated(lab, path):
+    """An append that waits for the rebuild finds its run there already."""
+    import threading
+
+    three_runs(lab)
+    whole = path.read_bytes()
+    line = lab.index.last()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    appending = threading.Thread(target=lab.index.append, args=(line,))
+
+    def read_all():
+        appending.start()
+        return list(lab.bundles.read_all(EXPERIMENT))
+
+    lab.index.rebuild(read_all)
+    appending.join()
+    assert path.read_bytes() == whole
+
+
+def test_a_failure_has_no_number_in_the_index(lab):
+    draft, folder = lab.plan(1)
+    failed = execution_of(draft, outcome=Outcome.TIMEOUT, reason="too long")
+    lab.seal(draft, folder, failed)
+    line = lab.index.last()
+    assert (line.outcome, line.value, dict(line.secondary)) == (Outcome.TIMEOUT, None, {})
