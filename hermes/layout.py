@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECTIONS = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md")
+PROJECTED_FROM = ("SPEC.yaml", "journal.jsonl", "metrics.jsonl")
 CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
 STAGES = ("ready", "running", "complete")
 

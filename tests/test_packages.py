@@ -124,7 +124,7 @@ def test_a_package_with_a_missing_part_was_never_planned(lab, name):
 
 @pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "execution.json", "run/plan.md"])
 def test_a_folder_in_the_place_of_a_file_harms_only_its_package(lab, name):
-    draft, folder = lab.plan(1)
+    _, folder = lab.plan(1)
     lab.plan(2)
     files.remove_tree(folder.folder / name)
     (folder.folder / name).mkdir()

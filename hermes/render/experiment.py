@@ -27,5 +27,5 @@ def projections(spec: Spec, state: ExperimentState, status: Status) -> dict[str,
         "context.md": context_page(spec, state, status),
         "best.md": best_page(spec, state, status) + _FOOT,
     }
-    made = {"STATUS.json": codec.to_json(status, pretty=True)}
+    made = {"STATUS.json": codec.to_lined_json(status)}
     return made | {name: text.encode() for name, text in pages.items()}

@@ -38,7 +38,7 @@ def close(
     _clear(run)
     digests = {
         run.result.name: _put(run.result, text.encode("utf-8", "backslashreplace")),
-        run.metrics.name: _put(run.metrics, codec.to_json(metrics, pretty=True)),
+        run.metrics.name: _put(run.metrics, codec.to_lined_json(metrics)),
     }
     found = inventory.take(str(run.folder))
     left_out = dict(_no_part(found))
@@ -50,7 +50,7 @@ def close(
         files=dict(sorted(digests.items())),
         workspace=_noted(manifest.workspace, left_out, _note_before(run, found)),
     )
-    data = codec.to_json(final, pretty=True)
+    data = codec.to_lined_json(final)
     files.remove(run.manifest)  # a second name of the draft, which stays as it is
     _put(run.manifest, data)
     _finish(run, final.files, left_out)
