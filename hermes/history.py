@@ -67,9 +67,9 @@ def advance(lab: Lab, experiment: str, state: ExperimentState) -> ExperimentStat
 
 
 def checkpoint(lab: Lab, experiment: str, state: ExperimentState) -> bytes:
-    """Return the bytes of a checkpoint of ``state``."""
+    """Return the bytes of a checkpoint of ``state``: a line with its checksum."""
     layout = lab.layout.experiment(experiment)
-    return codec.to_json(
+    return codec.to_line(
         Checkpoint(
             lab.schema_version,
             _mark(layout.journal, state.journal_bytes),
@@ -83,8 +83,10 @@ def _checkpointed(
     lab: Lab, layout: ExperimentLayout, direction: Direction
 ) -> ExperimentState | None:
     try:
-        saved = codec.read_record(Checkpoint, files.read(layout.state) or b"")
-    except (ValueError, OSError):
+        saved = codec.from_line(Checkpoint, files.read(layout.state) or b"")
+    except OSError:
+        return None
+    if saved is None:
         return None
     state = saved.state
     fits = (

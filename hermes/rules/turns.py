@@ -5,6 +5,7 @@ The files say where a run stands; this only spares reading them again.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from hermes.cli import console
@@ -25,6 +26,8 @@ class Turn:
     tally: Tally = field(default_factory=Tally)
 
 
+_TELLING_SECONDS = 0.2
+_next_telling = 0.0
 turns: dict[str, Turn] = {}
 problems: list[LabError] = []
 
@@ -49,7 +52,12 @@ def put_down(error: LabError) -> None:
 
 
 def tell(line: IndexLine) -> None:
-    """Say in one line what a sealed run brought."""
+    """Say in one line what a sealed run brought; of many a second, only what is best so far."""
+    global _next_telling
+    now = time.monotonic()
+    if not line.accepted and now < _next_telling:
+        return
+    _next_telling = now + _TELLING_SECONDS
     value = line.outcome.value if line.value is None else f"{line.value:.6g}"
     best = "  best so far" if line.accepted else ""
     console.notice(f"{line.run_id}  {line.strategy}  {value}{best}")

@@ -197,7 +197,7 @@ class Bundles:
         return manifest, codec.digest(data)
 
     def _shown(self, path: Path, what: str) -> str:
-        return f"{shown(os.path.relpath(path, self._layout.root))}: {what}"
+        return f"{shown(str(path.relative_to(self._layout.root)))}: {what}"
 
 
 def _content(path: Path) -> bytes:

@@ -67,7 +67,7 @@ def _clear(run: BundleLayout) -> None:
     for name in os.listdir(run.folder):
         if files.is_temporary(name):
             files.remove_tree(run.folder / name)
-    if os.path.isdir(run.manifest):
+    if os.path.isdir(run.manifest) or os.path.islink(run.manifest):
         files.remove_tree(run.manifest)
 
 

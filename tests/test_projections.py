@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from labs import PROJECTED, a_lab, an_experiment, burst, hermes, lines, views
+
+from hermes.cli.request import idle
+from hermes.rules.view import View
+from hermes.steps import project as projecting
+from hermes.steps.project import project, project_lab, read_index, signature
+from hermes.steps.refresh import refresh
+
+
+@pytest.fixture
+def lab(tmp_path):
+    lab = a_lab(tmp_path / "lab-data")
+    an_experiment(lab, tmp_path)
+    burst(lab, "exp", 4)
+    return lab
+
+
+def test_refresh_rebuilds_byte_for_byte(lab):
+    before = views(lab)
+    for name in before:
+        (lab.layout.root / name).write_text("something else")
+    shutil.rmtree(lab.layout.experiment("exp").checkpoints)
+    assert refresh(lab).problems == ()
+    assert views(lab) == before
+
+
+def test_a_checkpoint_that_does_not_fit_is_left_aside(lab):
+    before = views(lab)
+    state = lab.layout.experiment("exp").state
+    state.write_bytes(state.read_bytes().replace(b'"run_count":4', b'"run_count":7'))
+    assert views_after_project(lab) == before
+    metrics = lab.layout.experiment("exp").metrics
+    kept = metrics.read_bytes()
+    metrics.write_bytes(kept[: kept.rindex(b"\n", 0, -1) + 1])
+    assert b'"run_count": 3' in views_after_project(lab)["experiments/exp/STATUS.json"]
+
+
+def views_after_project(lab):
+    project(lab, "exp")
+    project_lab(lab, {"exp"})
+    return views(lab)
+
+
+def test_projecting_again_touches_no_file(lab):
+    stamps = {
+        name: (lab.layout.root / name).stat().st_mtime_ns for name in views_after_project(lab)
+    }
+    views_after_project(lab)
+    assert stamps == {name: (lab.layout.root / name).stat().st_mtime_ns for name in stamps}
+
+
+def test_a_run_that_is_sealed_while_projecting_leaves_the_projection_stale(lab, monkeypatch):
+    """The stamps are taken before the reading; what comes in between must not be thought seen."""
+    read = projecting.history.read
+
+    def read_and_meanwhile(lab_, experiment):
+        past = read(lab_, experiment)
+        monkeypatch.undo()
+        with lab.layout.experiment("exp").journal.open("ab") as stream:
+            stream.write(b"\n")
+        return past
+
+    monkeypatch.setattr(projecting.history, "read", read_and_meanwhile)
+    projected = project(lab, "exp")
+    assert projected.signature != signature(lab.layout.experiment("exp"))
+
+
+def test_a_projection_of_the_lab_that_was_cut_off_shows(lab, tmp_path):
+    root = lab.layout.root
+    assert hermes(root, "status").returncode == 0
+    index = lab.layout.lab_index.read_bytes()
+    burst(lab, "exp", 1)
+    assert hermes(root, "status").returncode == 0
+    lab.layout.lab_index.write_bytes(index)  # as if the process had died before the lab's turn
+    assert not view(lab).lab_is_fresh
+    assert hermes(root, "status").returncode == 0
+    assert read_index(lab)["exp"].run_count == 5
+    assert view(lab).lab_is_fresh
+
+
+def view(lab):
+    request = idle({"HERMES_LAB_DATA_ROOT": str(lab.layout.root)}, lab.layout.root.parent)
+    return View(request)
+
+
+@pytest.mark.parametrize("change", ["nothing", "journal", "metrics", "spec", *PROJECTED])
+def test_the_view_and_doit_agree_on_what_is_stale(lab, change):
+    root, layout = lab.layout.root, lab.layout.experiment("exp")
+    assert hermes(root, "status").returncode == 0
+    if change in PROJECTED:
+        (layout.folder / change).unlink()
+    elif change == "metrics":
+        burst_without_projecting(lab)
+    elif change == "journal":
+        lab.journal("exp").append(at=lab.now(), intent=note(), by="human", after_runs=4)
+    elif change == "spec":
+        layout.spec.write_bytes(layout.spec.read_bytes() + b"\n")
+    listed = hermes(root, "list", "--all", "--status").stdout.splitlines()
+    (row,) = [line for line in listed if " project:exp " in line]
+    assert row.startswith("U" if change == "nothing" else "R"), row
+    assert view(lab).stale == ([] if change == "nothing" else ["exp"])
+
+
+def note():
+    from hermes.model import Intent
+
+    return Intent.NOTE
+
+
+def burst_without_projecting(lab):
+    from hermes.modes.loop import Tally, iterate
+    from hermes.steps.session import Order, opened
+
+    with opened(lab, "exp", Order(attended=True)) as session:
+        iterate(session, Tally(), 1, on_run=lambda line: None)
+    assert len(lines(lab)) == 5
