@@ -220,10 +220,11 @@ def test_a_planned_package_that_is_taken_over_is_durable(tmp_path, lab, monkeypa
 
 def test_a_survivor_of_the_command_cannot_write_into_detached_logs(lab):
     _, folder = lab.plan(1)
-    files.write_new(folder.run.stdout, b"so far\n", mode=0o444)
-    with open(folder.run.stdout, "ab") as survivor:
-        lab.packages.detach_logs(folder)
-        survivor.write(b"later\n")
+    survivor = os.open(folder.run.stdout, os.O_CREAT | os.O_WRONLY, 0o444)
+    os.write(survivor, b"so far\n")
+    lab.packages.detach_logs(folder)
+    os.write(survivor, b"later\n")
+    os.close(survivor)
     assert folder.run.stdout.read_bytes() == b"so far\n"
     assert stat.S_IMODE(folder.run.stdout.stat().st_mode) == 0o444
     assert not folder.run.stderr.exists()

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hermes.model import ParamValue
@@ -60,8 +61,12 @@ class Language:
     write_tree: Callable[[Any], str] | None = None
 
 
+@lru_cache(maxsize=16)
 def read(data: bytes, language: Language) -> Document:
-    """Parse a file's content. Raises ValueError for what is no mapping in that language."""
+    """Parse a file's content. Raises ValueError for what is no mapping in that language.
+
+    The same content is parsed once, for it is merged with new parameters run after run.
+    """
     if len(data) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES // 1024} KiB")
     text = data.decode("utf-8-sig")

@@ -31,8 +31,10 @@ strays are told from others: else a slot could reap what another slot has just s
 
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_CHILD_SUBREAPER = 36
+_KERNEL_THREAD = 0x00200000
 _PATIENCE_SECONDS = 5.0
 _STEP_SECONDS = 0.002
+_EXEC_LOOKS = 5
 _adopting: dict[int, bool] = {}
 
 
@@ -44,6 +46,7 @@ class Entry(NamedTuple):
     parent: int
     group: int
     session: int
+    is_kernels: bool
 
 
 def adopt_orphans() -> None:
@@ -78,12 +81,16 @@ def stop_marked(mark: str) -> int:
 
     For what an earlier lab process left running when it was killed itself.
     """
-    me = os.getpid()
-    found = [entry for entry in _table() if entry.pid != me and _has_mark(entry.pid, mark)]
+    found = [entry for entry in _table() if _may_be_users(entry) and _has_mark(entry.pid, mark)]
     for entry in found:
         _kill(entry.pid)
     _wait_gone(entry.pid for entry in found)
     return len(found)
+
+
+def _may_be_users(entry: Entry) -> bool:
+    """Leave out this process, zombies, and the kernel's own threads."""
+    return entry.pid != os.getpid() and entry.state != "Z" and not entry.is_kernels
 
 
 def group_lives(group: int) -> bool:
@@ -140,8 +147,13 @@ def _has_children() -> bool:
 
 
 def _children() -> list[Entry]:
+    """List this process's children.
+
+    The kernel's own list is quick, but it may skip some while others end: so it serves only when
+    no other slot is at work.
+    """
     me = os.getpid()
-    listed = _listed_children()
+    listed = None if OWN else _listed_children()
     if listed is None:
         return [entry for entry in _table() if entry.parent == me]
     return [entry for entry in map(_entry, listed) if entry is not None and entry.parent == me]
@@ -175,13 +187,21 @@ def _entry(pid: int) -> Entry | None:
             text = stream.read()
     except OSError:
         return None
-    state, parent, group, session = text[text.rfind(b")") + 2 :].split()[:4]
-    return Entry(pid, state.decode("ascii"), int(parent), int(group), int(session))
+    words = text[text.rfind(b")") + 2 :].split()
+    parent, group, session = map(int, words[1:4])
+    is_kernels = bool(int(words[6]) & _KERNEL_THREAD)
+    return Entry(pid, words[0].decode("ascii"), parent, group, session, is_kernels)
 
 
 def _has_mark(pid: int, mark: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as stream:
-            return os.fsencode(mark) in stream.read().split(b"\0")
-    except OSError:
-        return False
+    """Look into the environment of a process, which is empty for the moment in which it execs."""
+    for _ in range(_EXEC_LOOKS):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as stream:
+                variables = stream.read()
+        except OSError:
+            return False
+        if variables:
+            return os.fsencode(mark) in variables.split(b"\0")
+        time.sleep(_STEP_SECONDS)
+    return False

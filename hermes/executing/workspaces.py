@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hermes.errors import Fault
@@ -35,17 +36,17 @@ class Order:
     data_root: Path
     environment: Mapping[str, str]
 
-    @property
+    @cached_property
     def root(self) -> str | None:
         """The user's workspace, free of links."""
         return os.path.realpath(self.spec.workspace_root) if self.spec.workspace_root else None
 
-    @property
+    @cached_property
     def leave_out(self) -> tuple[str, ...]:
         """What never belongs to the workspace, free of links."""
         return tuple({os.path.realpath(self.data_root), os.path.realpath(self.sandbox)})
 
-    @property
+    @cached_property
     def for_git(self) -> dict[str, str]:
         """The environment in which the lab calls git."""
         return {k: v for k, v in self.environment.items() if not k.startswith(("LAB_", "GIT_"))}

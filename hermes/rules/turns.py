@@ -53,7 +53,7 @@ def put_down(error: LabError) -> None:
 
 def tell(line: IndexLine) -> None:
     """Say in one line what a sealed run brought; of many a second, only what is best so far."""
-    global _next_telling
+    global _next_telling  # noqa: PLW0603  one terminal a process
     now = time.monotonic()
     if not line.accepted and now < _next_telling:
         return
