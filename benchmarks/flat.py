@@ -111,7 +111,7 @@ def _starts(section: Section, root: Path, many: int, options: Options) -> None:
         for name in (_OLD, _NEW)
     }
     acts["`status`"] = hermes(root, "status")
-    taken = measuring.in_turns(acts, rounds)
+    taken = measuring.in_turns(acts, rounds, warm_up=options.pick(1, 1, 0))
     rows = [
         [name, *spread([t * MS for t in times]).shown("{:.0f}")] for name, times in taken.items()
     ]

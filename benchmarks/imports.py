@@ -138,7 +138,7 @@ def _starts(section: Section, place: Path, root: Path, options: Options) -> None
     for name, words in _LAB_COMMANDS.items():
         if name != "burst n=1":
             acts[f"`{name}` in a lab of two"] = hermes(root, *words)
-    taken = measuring.in_turns(acts, rounds)
+    taken = measuring.in_turns(acts, rounds, warm_up=options.pick(1, 1, 0))
     rows = [
         [name, *spread([value * MS for value in times]).shown("{:.0f}")]
         for name, times in taken.items()

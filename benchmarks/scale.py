@@ -16,6 +16,7 @@ from hermes.lab import Lab
 MOST_IDLE = 3.0
 MOST_DUE = 4.0
 _BELOW = "`doit list` of an empty `dodo.py`"
+_BESIDE = "the same, beside the next"
 _IDLE = {
     "`run_once`, nothing due": ("run_once",),
     "`status`": ("status",),
@@ -56,10 +57,10 @@ def _measure(section: Section, place: Path, lab: Lab, options: Options, runs: in
     below = doit_list(place)
     note(f"scale: {rounds} turns with nothing due")
     idle = {name: hermes(root, *words) for name, words in {**_IDLE, **_MORE}.items()}
-    found = _compared({_BELOW: below, **idle}, rounds)
+    found = _compared({_BELOW: below, **idle}, rounds, options)
     crowd.run_for_real(lab, an_experiment(lab, "due"), runs)
     note(f"scale: {rounds} turns with one due")
-    due = _compared({_BELOW: below, _DUE: hermes(root, "run_once")}, rounds)
+    due = _compared({_BESIDE: below, _DUE: hermes(root, "run_once")}, rounds, options)
     limits = {**dict.fromkeys(_IDLE, MOST_IDLE), _DUE: MOST_DUE}
     measured = {**found, **due}
     section.targets(
@@ -78,12 +79,12 @@ def _measure(section: Section, place: Path, lab: Lab, options: Options, runs: in
 
 
 def _compared(
-    acts: Mapping[str, Callable[[], object]], rounds: int
+    acts: Mapping[str, Callable[[], object]], rounds: int, options: Options
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Return of each act its milliseconds, and how many times those of the first one they are."""
-    taken = measuring.in_turns(acts, rounds, warm_up=2)
+    """Return each act's milliseconds, and how many times those of the first one they are."""
+    taken = measuring.in_turns(acts, rounds, warm_up=options.pick(2, 1, 0))
     return {
-        name: ([value * MS for value in times], ratios(times, taken[_BELOW]))
+        name: ([value * MS for value in times], ratios(times, next(iter(taken.values()))))
         for name, times in taken.items()
     }
 

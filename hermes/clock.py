@@ -65,7 +65,7 @@ class FixedClock:
 
 def format_time(moment: datetime) -> str:
     """Write an aware time as ISO 8601 in UTC with microseconds and a ``Z``."""
-    return moment.astimezone(UTC).strftime(_FORMAT)
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:

@@ -566,7 +566,7 @@ def publish_folder(source: Path, target: Path, *, together: Sequence[str] = ()) 
     if os.path.lexists(target):
         return False
     _ops.rename(str(source), str(target))
-    sync_paths([target.parent, *(target / path for path in together)])
+    sync_paths([target.parent, *(f"{target}/{path}" for path in together)])
     return True
 
 

@@ -63,6 +63,8 @@ def advance(lab: Lab, experiment: str, state: ExperimentState) -> ExperimentStat
     index = lab.index(experiment).read(state.metrics_bytes)
     for line in index.lines:
         state = fold_run(state, line)
+    if (journal.offset, index.offset) == (state.journal_bytes, state.metrics_bytes):
+        return state
     return replace(state, journal_bytes=journal.offset, metrics_bytes=index.offset)
 
 

@@ -1,12 +1,14 @@
 """The only code that knows file names: where everything stands in a data root.
 
 Pure: a ``Layout`` builds paths and takes names apart; it never looks at the disk.
+A path is built when first asked for and kept: building one takes longer than most look-ups.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,67 +83,67 @@ class Layout:
     root: Path
 
     # the lab
-    @property
+    @cached_property
     def readme(self) -> Path:
         """How to read the folder."""
         return self.root / "README-FIRST.md"
 
-    @property
+    @cached_property
     def program(self) -> Path:
         """The human's research direction."""
         return self.root / "PROGRAM.md"
 
-    @property
+    @cached_property
     def changelog(self) -> Path:
         """The human's decisions, a line each."""
         return self.root / "CHANGELOG.md"
 
-    @property
+    @cached_property
     def lab_status(self) -> Path:
         """Projection: the lab at a glance."""
         return self.root / "LAB-STATUS.md"
 
-    @property
+    @cached_property
     def lab_index(self) -> Path:
         """Projection: the lab at a glance, for machines."""
         return self.root / "LAB-INDEX.json"
 
-    @property
+    @cached_property
     def executors(self) -> Path:
         """Executor classes (the user's file)."""
         return self.root / "executors.yaml"
 
-    @property
+    @cached_property
     def events(self) -> Path:
         """The ledger."""
         return self.root / "registry" / "events.jsonl"
 
-    @property
+    @cached_property
     def locks(self) -> Path:
         """Leases and lock files."""
         return self.root / "registry" / "locks"
 
-    @property
+    @cached_property
     def experiments(self) -> Path:
         """One folder an experiment."""
         return self.root / "experiments"
 
-    @property
+    @cached_property
     def dispatch(self) -> Path:
         """Packages, by stage."""
         return self.root / "dispatch"
 
-    @property
+    @cached_property
     def ready(self) -> Path:
         """Packages that wait for a worker."""
         return self.dispatch / "ready"
 
-    @property
+    @cached_property
     def running(self) -> Path:
         """Packages in a worker's hands."""
         return self.dispatch / "running"
 
-    @property
+    @cached_property
     def complete(self) -> Path:
         """Packages that wait to be ingested, and those set aside."""
         return self.dispatch / "complete"
@@ -150,22 +152,22 @@ class Layout:
         """The folder in which a package is kept that nobody can use, with the reason."""
         return self.complete / f"{package}.set-aside-{number}"
 
-    @property
+    @cached_property
     def daily_digests(self) -> Path:
         """One file a day."""
         return self.root / "digests" / "daily"
 
-    @property
+    @cached_property
     def scratch(self) -> Path:
         """Sandboxes; deletable while nothing runs."""
         return self.root / "scratch"
 
-    @property
+    @cached_property
     def task_database(self) -> Path:
         """The task graph's cache; deletable."""
         return self.root / ".doit" / "tasks.jsonl"
 
-    @property
+    @cached_property
     def fault_log(self) -> Path:
         """Tracebacks of the lab's own errors."""
         return self.root / ".doit" / "faults.log"
@@ -217,57 +219,57 @@ class ExperimentLayout:
 
     folder: Path
 
-    @property
+    @cached_property
     def spec(self) -> Path:
         """The user's specification."""
         return self.folder / "SPEC.yaml"
 
-    @property
+    @cached_property
     def journal(self) -> Path:
         """The intents."""
         return self.folder / "journal.jsonl"
 
-    @property
+    @cached_property
     def metrics(self) -> Path:
         """The index of sealed runs."""
         return self.folder / "metrics.jsonl"
 
-    @property
+    @cached_property
     def status(self) -> Path:
         """Projection: the experiment's state."""
         return self.folder / "STATUS.json"
 
-    @property
+    @cached_property
     def runs(self) -> Path:
         """The sealed bundles."""
         return self.folder / "runs"
 
-    @property
+    @cached_property
     def checkpoints(self) -> Path:
         """Step tokens and fold checkpoints; deletable."""
         return self.folder / "checkpoints"
 
-    @property
+    @cached_property
     def planned(self) -> Path:
         """Token: what ``plan`` left for ``execute``."""
         return self.checkpoints / "planned.json"
 
-    @property
+    @cached_property
     def executed(self) -> Path:
         """Token: what ``execute`` left for ``seal``."""
         return self.checkpoints / "executed.json"
 
-    @property
+    @cached_property
     def sealed(self) -> Path:
         """Token: what ``seal`` left for ``iterate`` and ``project``."""
         return self.checkpoints / "sealed.json"
 
-    @property
+    @cached_property
     def state(self) -> Path:
         """The fold up to a place in the journal and the index."""
         return self.checkpoints / "state.json"
 
-    @property
+    @cached_property
     def parsed_spec(self) -> Path:
         """The SPEC as parsed, with the digest of the text it was parsed from."""
         return self.checkpoints / "spec.json"
@@ -287,37 +289,37 @@ class BundleLayout:
 
     folder: Path
 
-    @property
+    @cached_property
     def manifest(self) -> Path:
         """Identity, outcome, provenance and checksums."""
         return self.folder / "manifest.json"
 
-    @property
+    @cached_property
     def plan(self) -> Path:
         """What was to be tried, and why."""
         return self.folder / "plan.md"
 
-    @property
+    @cached_property
     def result(self) -> Path:
         """What came of it, for people."""
         return self.folder / "RESULT.md"
 
-    @property
+    @cached_property
     def metrics(self) -> Path:
         """What came of it, for machines."""
         return self.folder / "metrics.json"
 
-    @property
+    @cached_property
     def stdout(self) -> Path:
         """What the command printed."""
         return self.folder / "stdout.log"
 
-    @property
+    @cached_property
     def stderr(self) -> Path:
         """What the command complained of."""
         return self.folder / "stderr.log"
 
-    @property
+    @cached_property
     def artifacts(self) -> Path:
         """Egress files and whatever else the run keeps."""
         return self.folder / "artifacts"
@@ -329,22 +331,22 @@ class PackageLayout:
 
     folder: Path
 
-    @property
+    @cached_property
     def dispatch(self) -> Path:
         """The package's own facts."""
         return self.folder / "dispatch.json"
 
-    @property
+    @cached_property
     def draft(self) -> Path:
         """The manifest as it was planned."""
         return self.folder / "draft.json"
 
-    @property
+    @cached_property
     def execution(self) -> Path:
         """What executing it gave; there when the command has ended."""
         return self.folder / "execution.json"
 
-    @property
+    @cached_property
     def run(self) -> BundleLayout:
         """The bundle in the making; only its worker writes there."""
         return BundleLayout(self.folder / "run")

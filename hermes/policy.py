@@ -35,15 +35,30 @@ class PhaseChange:
 
 
 def is_due(status: Status, now: str) -> bool:
-    """Say whether an unattended cycle may run the experiment at ``now`` (ISO 8601, UTC)."""
+    """Say whether an unattended cycle may run the experiment at ``now`` (ISO 8601, UTC).
+
+    A last run from the future tells that the clock went back: what was due then is unknown, and
+    the experiment must not wait for the clock to come there again.
+    """
     if status.phase not in _ELIGIBLE:
         return False
-    return status.next_due_at is None or status.next_due_at <= now
+    if status.next_due_at is None or status.next_due_at <= now:
+        return True
+    return status.last_run_at is not None and status.last_run_at > now
 
 
-def in_turn(statuses: Iterable[Status]) -> list[Status]:
-    """Order experiments: urgent before high before normal before low, longest-waiting first."""
-    return sorted(statuses, key=lambda item: (_RANK[item.priority], item.waiting_since, item.id))
+def in_turn(statuses: Iterable[Status], *, now: str | None = None) -> list[Status]:
+    """Order experiments: urgent before high before normal before low, longest-waiting first.
+
+    One that had its turn after ``now``, by a clock that went back since, goes first: else it
+    would starve until the clock comes there again.
+    """
+
+    def rank(item: Status) -> tuple[int, str, str]:
+        since = item.waiting_since
+        return _RANK[item.priority], "" if now is not None and since > now else since, item.id
+
+    return sorted(statuses, key=rank)
 
 
 def shares(turns: list[Status], max_runs: int) -> dict[str, int]:
@@ -74,6 +89,14 @@ def refusal(state: ExperimentState, *, attended: bool) -> str | None:
     return f"it is {state.phase.value}{why}"
 
 
+def remedy(state: ExperimentState, spec: Spec) -> str:
+    """Return the next step for a person whose experiment may not run now."""
+    resume = f"`resume exp={spec.id}`"
+    if _is_spent(state, spec):
+        return f"Raise max_iterations_total in SPEC.yaml, then {resume}."
+    return f"Run {resume} if it is to go on."
+
+
 def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:
     """Return the change of phase that the history calls for, or None.
 
@@ -81,15 +104,20 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
     """
     if state.phase in (Phase.PAUSED, Phase.COMPLETED):
         return None
-    total = spec.max_iterations_total
-    if total is not None and state.charged_count >= total:
-        return PhaseChange(Phase.COMPLETED, f"max_iterations_total ({total}) is reached")
+    if _is_spent(state, spec):
+        reason = f"max_iterations_total ({spec.max_iterations_total}) is reached"
+        return PhaseChange(Phase.COMPLETED, reason)
     change = _streak_change(state, spec, attended=attended)
     if change is None and not spec.autonomous and not attended and _has_new_run(state):
         change = PhaseChange(Phase.AWAITING_HUMAN, "autonomous is false: look at the last run")
     if change is not None and change.phase is state.phase:
         return None
     return change
+
+
+def _is_spent(state: ExperimentState, spec: Spec) -> bool:
+    total = spec.max_iterations_total
+    return total is not None and state.charged_count >= total
 
 
 def _has_new_run(state: ExperimentState) -> bool:

@@ -142,7 +142,7 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         outcome_counts=_counted(state.outcome_counts, run.outcome.value),
         runs_by_tier=_counted(state.runs_by_tier, run.fidelity_tier),
         top_by_tier=_ranked(state, run),
-        incumbents=_incumbents(state.incumbents, run),
+        incumbents=_incumbents(state, run),
         by_strategy=_tallied(state.by_strategy, run),
         recent=(*state.recent[-(RECENT_RUNS - 1) :], run),
         failure_seqs=failures,
@@ -215,10 +215,14 @@ def _scored(run: IndexLine, value: float) -> Scored:
     return Scored(run.run_id, run.seq, value, run.params, run.strategy, run.completed_at)
 
 
-def _incumbents(incumbents: Mapping[str, Scored], run: IndexLine) -> Mapping[str, Scored]:
+def _incumbents(state: ExperimentState, run: IndexLine) -> Mapping[str, Scored]:
+    """Return the best accepted run of each tier: the last one, unless the direction was edited."""
     if not run.accepted or run.value is None:
-        return incumbents
-    return {**incumbents, run.fidelity_tier: _scored(run, run.value)}
+        return state.incumbents
+    before = state.incumbents.get(run.fidelity_tier)
+    if before is not None and not state.direction.better(run.value, before.value):
+        return state.incumbents
+    return {**state.incumbents, run.fidelity_tier: _scored(run, run.value)}
 
 
 def _tallied(tallies: Mapping[str, StrategyTally], run: IndexLine) -> Mapping[str, StrategyTally]:

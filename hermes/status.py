@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hermes import cadence
-from hermes.model import Direction, Phase, Priority
+from hermes.model import Direction, IndexLine, Phase, Priority
 from hermes.spec import Spec
 from hermes.state import ExperimentState, Scored, current_tier
 
@@ -90,7 +90,7 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
         current_fidelity_tier=tier,
         next_fidelity_tier=spec.next_tier(tier),
         last_run=last.run_id if last else None,
-        last_run_at=last.planned_at if last else None,
+        last_run_at=_began(last) if last else None,
         last_outcome=last.outcome.value if last else None,
         failure_streak=state.failure_streak,
         next_due_at=_next_due(spec, state),
@@ -110,10 +110,18 @@ def overall_best(spec: Spec, state: ExperimentState) -> Scored | None:
 
 
 def _next_due(spec: Spec, state: ExperimentState) -> str | None:
-    """Return when the cadence allows the next run; None when that is at once or not at all."""
-    if state.phase not in (Phase.QUEUED, Phase.ACTIVE) or state.last is None:
+    """Return when the cadence allows the next run; None when that is at once or not at all.
+
+    A trial that was cut off had its turn already, so it need not wait for another.
+    """
+    if state.phase not in (Phase.QUEUED, Phase.ACTIVE) or state.last is None or state.retries:
         return None
-    return cadence.next_due(spec.cadence, state.last.planned_at)
+    return cadence.next_due(spec.cadence, _began(state.last))
+
+
+def _began(run: IndexLine) -> str:
+    """Return when a run was planned; after the clock went back, what the clock really said."""
+    return min(run.planned_at, run.completed_at)
 
 
 def _blocked(state: ExperimentState) -> str | None:

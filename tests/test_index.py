@@ -176,6 +176,7 @@ def spoilers():
         "first removed": lambda data: b"".join(lines(data)[1:]),
         "torn": lambda data: data[:-40],
         "no newline": lambda data: data[:-1],
+        "more torn": lambda data: data + lines(data)[-1][:30],
         "repeated": lambda data: data + lines(data)[-1],
         "swapped": lambda data: b"".join(lines(data)[::-1]),
         "healed": lambda data: data[:-40] + b"\n" + lines(data)[-1],

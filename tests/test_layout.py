@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -126,8 +127,9 @@ def test_no_two_files_share_a_path_and_all_are_inside_the_root():
 
 def _paths(part: object) -> list[Path]:
     assert is_dataclass(part)
+    kinds = (property, cached_property)
     own = {field.name for field in fields(part)}
-    names = [name for name, item in vars(type(part)).items() if isinstance(item, property)]
+    names = [name for name, item in vars(type(part)).items() if isinstance(item, kinds)]
     found = [getattr(part, name) for name in names if name not in own]
     return [path for path in found if isinstance(path, Path)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -101,7 +102,15 @@ def test_a_string_is_run_by_the_shell_and_a_list_as_it_is(bench: Bench) -> None:
 
 
 def test_standard_input_is_closed(bench: Bench) -> None:
-    assert bench.run("cat; echo end").exit_status == 0
+    reading, writing = os.pipe()
+    own = os.dup(0)
+    os.dup2(reading, 0)  # what a command would wait for, did it get the lab's
+    try:
+        assert not bench.run("cat; echo end", limit=5.0).timed_out
+    finally:
+        os.dup2(own, 0)
+        for fd in (reading, writing, own):
+            os.close(fd)
     assert bench.printed() == "end\n"
 
 
@@ -242,6 +251,18 @@ def test_what_is_left_in_the_group_does_not_outlive_the_run(bench: Bench, tmp_pa
     assert all(is_gone(pid) for pid in pids_in(tmp_path / "pids"))
 
 
+def test_the_group_dies_also_where_no_process_table_is_looked_at(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strays, "sweep", lambda group, mark: None)
+    bench.run("sleep 60 & echo $! > pids")
+    (pid,) = pids_in(tmp_path / "pids")
+    while not is_gone(pid):
+        time.sleep(0.005)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
 DAEMON = (
     "import os, sys, time\n"
     "if os.fork(): os._exit(0)\n"
@@ -346,6 +367,23 @@ def test_when_a_tick_raises_everything_is_killed_and_the_exception_goes_on(
     assert all(is_gone(pid) for pid in pids_in(tmp_path / "pids"))
 
 
+def test_what_is_stopped_has_its_grace_and_is_not_ticked_any_more(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_TICK_SECONDS", 0.01)
+
+    def tick() -> None:
+        if (tmp_path / "ready").exists():
+            raise KeyboardInterrupt
+
+    command = "trap 'sleep 0.2; echo saved; exit' TERM; touch ready; while :; do sleep 0.01; done"
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(command, tick=tick, grace=10.0)
+    assert bench.printed() == "saved\n"
+
+
+# It may come while Popen itself still waits for the command to start.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*Popen.__del__")
 def test_an_interrupt_kills_what_runs(bench: Bench, tmp_path: Path) -> None:
     lab = threading.main_thread().ident
     assert lab is not None

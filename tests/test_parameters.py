@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hermes.errors import RequestError
-from hermes.executing import config_toml
 from hermes.executing.config_text import JSON, YAML, change, read
 from hermes.executing.environment import text_of
 from hermes.executing.parameters import ParamsFile, check_parameters, fill, merge, params_file
 from hermes.model import Params
-
-needs_toml = pytest.mark.skipif(sys.version_info < (3, 11), reason="needs tomllib")
 
 
 def merged(folder: Path, name: str, text: str, params: Params, *, named: bool = True) -> str:
@@ -212,7 +208,6 @@ width = 9
 """
 
 
-@needs_toml
 def test_toml_keeps_everything_but_the_value(tmp_path: Path) -> None:
     params = {
         "seed": 2,
@@ -229,21 +224,9 @@ def test_toml_keeps_everything_but_the_value(tmp_path: Path) -> None:
     assert after == "new = true\n" + wanted.replace("scale = 1.0", "scale = 2.0")
 
 
-@needs_toml
 def test_toml_without_a_line_for_a_value_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be replaced"):
         merged(tmp_path, "c.toml", TOML_TEXT, {"drop": 0.5})
-
-
-def test_toml_that_nothing_can_read_is_refused_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing() -> Any:
-        raise config_toml.NoReader("reading TOML needs Python 3.11 or the package tomli")
-
-    monkeypatch.setattr(config_toml, "_reader", missing)
-    with pytest.raises(RequestError, match="tomli"):
-        merged(tmp_path, "c.toml", "a = 1\n", {"a": 2})
 
 
 SCALARS = (

@@ -47,6 +47,47 @@ def refusal(words: str | list[str]) -> str:
     return text
 
 
+# How to call it again
+
+
+def called(as_: str, path: Path, program: str = "doit", workdir: Path = HERE) -> str:
+    asked = request.parse(
+        ["status"],
+        environ={"PATH": str(path)},
+        workdir=workdir,
+        program=program,
+        called_as=as_,
+    )
+    return asked.again
+
+
+def programs(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(0o755)
+    return folder
+
+
+def test_a_program_that_a_shell_finds_is_called_by_its_name(tmp_path: Path) -> None:
+    found = programs(tmp_path / "bin", "doit", "hermes-lab")
+    assert called(str(found / "doit"), found) == "doit"
+    assert called("bin/doit", found, workdir=tmp_path) == "doit"
+    assert called(str(found / "hermes-lab"), found, "hermes-lab") == "hermes-lab"
+
+
+def test_a_program_that_a_shell_does_not_find_is_called_as_it_was(tmp_path: Path) -> None:
+    other = programs(tmp_path / "other", "doit")
+    programs(tmp_path / "my venv", "doit")
+    assert called(".venv/bin/doit", tmp_path) == ".venv/bin/doit"
+    assert called("my venv/doit", other, workdir=tmp_path) == "'my venv/doit'"
+
+
+def test_a_module_that_is_run_is_called_by_the_programs_name(tmp_path: Path) -> None:
+    assert called("/lib/hermes/__main__.py", tmp_path, "hermes-lab") == "hermes-lab"
+    assert called("", tmp_path) == "doit"
+
+
 # What is asked for
 
 

@@ -82,6 +82,17 @@ def test_python_finds_the_sandboxs_modules_not_the_users(tmp_path: Path, workspa
     assert env.stdout.split("\n")[0].endswith(f"work/lib:{workspace}/no-such")
 
 
+def test_a_copy_has_no_git_folder_and_git_does_not_find_the_one_around_it(
+    workspace: Path,
+) -> None:
+    commit_all(workspace)
+    (workspace / "sub" / ".git").write_text(f"gitdir: {workspace}/.git\n")
+    done = Slot(workspace).run(spec_in(workspace, f"git rev-parse 2>&1; {LIST}"))
+    assert "not a git repository" in done.stdout
+    assert "./.git" not in done.stdout
+    assert "sub/.git" not in done.stdout
+
+
 def test_sockets_and_pipes_are_left_out_and_so_is_what_may_not_be_read(
     tmp_path: Path, workspace: Path
 ) -> None:
@@ -246,6 +257,7 @@ def test_a_workspace_that_cannot_be_is_refused(tmp_path: Path, workspace: Path) 
     assert "no git repository" in refused(spec_in(workspace, workspace_mode="git"))
     assert "no git repository" in refused(spec_in(workspace, require_clean_workspace=True))
     assert "there is no x.txt" in refused(spec_in(workspace, ingress_files=("x.txt",)))
+    assert "no workspace_root" in refused(make_spec(ingress_files=("x.txt",)))
     assert "egress_files: ../x" in refused(spec_in(workspace, egress_files=("../x",)))
     assert "egress_files: /x" in refused(spec_in(workspace, egress_files=("/x",)))
     git(workspace, "init", "-q")

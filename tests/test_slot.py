@@ -117,6 +117,9 @@ def test_another_process_that_took_the_sandbox_over_is_noticed(
     new.number = 10
     new.run(spec_in(workspace, "touch theirs; echo 1"))
     assert "theirs" not in old.run(spec_in(workspace)).stdout
+    first, second = slot.Slot(tmp_path / "slot"), slot.Slot(tmp_path / "slot")
+    source = Source(str(workspace), original=str(workspace))
+    assert [place.prepare(source, lambda: None) for place in (first, second, first)] == [True] * 3
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +65,7 @@ class Request:
     ``command`` is the first of the lab's commands that was named (``run_once`` when no task was),
     and None when doit only lists or explains, or another task was named. ``names`` are the tasks
     and targets as given. ``workdir`` is where the user stood; relative paths mean that folder.
-    ``program`` is what to call in the next step that a message names.
+    ``program`` is the name of what was called, and ``called_as`` the path it was started by.
     """
 
     command: str | None
@@ -75,6 +77,17 @@ class Request:
     program: str = "doit"
     typed: Mapping[str, Variables] = field(default_factory=dict)
     deferred: RequestError | None = None
+    called_as: str = ""
+
+    @property
+    def again(self) -> str:
+        """What to type in ``workdir`` to call the program again: its name if a shell finds it."""
+        if os.path.basename(self.called_as) != self.program:
+            return self.program  # ``python -m``
+        found = shutil.which(self.program, path=self.environ.get("PATH"))
+        if found and os.path.realpath(found) == os.path.realpath(self.workdir / self.called_as):
+            return self.program
+        return shlex.quote(self.called_as)
 
     def of(self, command: str) -> Variables:
         """Return the variables of ``command``: as given, or its defaults when it was not named."""
@@ -123,7 +136,7 @@ def receive(words: Sequence[str], *, program: str) -> Request:
 
     Raises RequestError.
     """
-    asked = parse(words, environ=os.environ, workdir=here(), program=program)
+    asked = parse(words, environ=os.environ, workdir=here(), program=program, called_as=sys.argv[0])
     install(asked)
     return asked
 
@@ -140,6 +153,7 @@ def _from_doit() -> Request:
         workdir=Path(workdir),
         loader_options=DodoTaskLoader.cmd_options,
         expected=seen,
+        called_as=sys.argv[0],
     )
 
 
@@ -167,6 +181,7 @@ def parse(
     loader_options: OptionTable = (),
     program: str = "doit",
     expected: Mapping[str, str] | None = None,
+    called_as: str = "",
 ) -> Request:
     """Judge a command line (without the program's name). Raises RequestError.
 
@@ -198,6 +213,7 @@ def parse(
         program=program,
         typed=typed,
         deferred=deferred,
+        called_as=called_as,
     )
 
 
@@ -324,7 +340,7 @@ def _check_name(name: str, tasks: set[str], targets: Iterable[str], request: Req
     if name == request.names[0] and _is_plugin(name):
         return
     near = nearest(name, [*COMMANDS, *DOIT_COMMANDS]) or nearest(name, tasks)
-    remedy = f"Run `{request.program} list` for the names."
+    remedy = f"Run `{request.again} list` for the names."
     raise UnknownName("task", name, [near] if near else [], remedy)
 
 

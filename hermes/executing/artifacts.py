@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import quote
 
 from hermes import files
 from hermes.executing import trees
@@ -200,5 +199,10 @@ def _text(path: str) -> str:
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
-        return "".join(quote(os.fsencode(c)) if "\ud800" <= c <= "\udfff" else c for c in path)
+        return "".join(_spelled(c) if "\ud800" <= c <= "\udfff" else c for c in path)
     return path
+
+
+def _spelled(character: str) -> str:
+    """Spell a byte that is no text: ``%FF``."""
+    return "".join(f"%{byte:02X}" for byte in os.fsencode(character))

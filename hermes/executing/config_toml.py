@@ -1,7 +1,6 @@
 """TOML for ``config_text``: finds values that have a line of their own; ``parameters`` uses it.
 
 Limits first. A value inside an inline table or a list has no line of its own and is not changed.
-Reading TOML needs Python 3.11, or the package ``tomli`` before that.
 """
 
 from __future__ import annotations
@@ -24,19 +23,11 @@ _TABLE = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY}(?:[ \t]*\.[ \t]*{_KEY})*)[ \t]
 _SCALAR = re.compile(r""""(?!"")(?:[^"\\]|\\.)*"|'(?!'')[^']*'|[^\s#\[{"',]+""")
 
 
-class NoReader(ValueError):
-    """Nothing here can read TOML."""
-
-
 def _reader() -> ModuleType:
-    """Return the module that reads TOML. Raises NoReader where there is none."""
+    """Return the module that reads TOML: Python's own, or before 3.11 what became it."""
     import importlib
 
-    name = "tomllib" if sys.version_info >= (3, 11) else "tomli"
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise NoReader("reading TOML needs Python 3.11 or the package tomli") from None
+    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 
 def _parse(text: str) -> Any:
@@ -106,8 +97,6 @@ def _value_end(text: str, start: int, line_end: int) -> int:
 def _is_whole(value: str) -> bool:
     try:
         _parse("x = " + value)
-    except NoReader:
-        raise
     except ValueError:
         return False
     return True

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hermes import files
 from hermes.clock import Clock, format_time
 from hermes.errors import LabError, RequestError
 from hermes.executing import artifacts, local, parameters, provenance, trees
@@ -146,6 +147,8 @@ class _Run:
 
     def _logged(self, order: Order, workspace: Workspace) -> _Result:
         bundle = self._job.bundle
+        if not files.exists(bundle.artifacts):
+            files.make_folder(bundle.artifacts)
         with contextlib.ExitStack() as logs:
             stdout, stderr = Log(bundle.stdout), Log(bundle.stderr)
             logs.callback(stderr.close)
@@ -165,7 +168,6 @@ class _Run:
             finally:
                 log.close()
             if failed is not None:
-                self._workspaces.close()
                 return failed
         self._workspaces.set_up(order)
         return None

@@ -153,6 +153,12 @@ def _ask(
 
 
 def _check_patterns(spec: Spec) -> None:
+    for pattern in spec.ingress_files:
+        if spec.workspace_root is None and not os.path.isabs(pattern):
+            raise RequestError(
+                f"ingress_files: {pattern} is relative, and there is no workspace_root.",
+                "Set workspace_root in the SPEC, or write the whole path.",
+            )
     for pattern in missing_inputs(spec):
         raise RequestError(
             f"ingress_files: there is no {pattern}.",

@@ -102,6 +102,8 @@ class Slot:
 
         What still runs in the old sandbox goes on writing there, not into the new one.
         """
+        if os.path.islink(self.folder):
+            files.remove(self.folder)
         files.make_folder(self.folder)
         if os.path.lexists(self.work):
             os.rename(self.work, self._free_name())

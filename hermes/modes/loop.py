@@ -8,25 +8,26 @@ from dataclasses import dataclass, field
 
 from hermes.model import IndexLine, Outcome
 from hermes.steps.execute import execute
-from hermes.steps.plan import Planned, Stop, plan
+from hermes.steps.plan import FENCED, Planned, Stop, plan
 from hermes.steps.project import project
 from hermes.steps.seal import seal
 from hermes.steps.session import Session
 
-FENCED = "another process took the experiment over"
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
 _PROJECT_PAUSE = 0.5  # seconds; nobody reads a projection more often
+_BEAT_SECONDS = 1.0
 
 
 @dataclass
 class Tally:
-    """What a loop did: its runs, the best among them, and why it stopped."""
+    """What a loop did: its runs, the best among them, why it stopped and what to do then."""
 
     runs: int = 0
     successes: int = 0
     accepted: int = 0
     last: IndexLine | None = None
     stopped: str | None = None
+    remedy: str = ""
     outcomes: dict[Outcome, int] = field(default_factory=dict)
 
     def add(self, line: IndexLine) -> None:
@@ -36,6 +37,10 @@ class Tally:
         self.accepted += line.accepted
         self.last = line
         self.outcomes[line.outcome] = self.outcomes.get(line.outcome, 0) + 1
+
+    def stop(self, stop: Stop) -> None:
+        """Note why there are no more runs."""
+        self.stopped, self.remedy = stop.reason, stop.remedy
 
 
 def iterate(
@@ -48,15 +53,23 @@ def iterate(
     """
     keeper = _Keeper(session)
     for _ in range(runs):
+        if tally.runs:
+            _rest(session)
         planned = plan(session)
         if isinstance(planned, Stop):
-            tally.stopped = planned.reason
+            tally.stop(planned)
             return
         if not finish(session, planned, tally, on_run=on_run):
             return
         keeper.project_now_and_then()
-        if session.order.pause_seconds:
-            time.sleep(session.order.pause_seconds)
+
+
+def _rest(session: Session) -> None:
+    """Wait between two runs for as long as was asked, and give signs of life meanwhile."""
+    until = time.monotonic() + session.order.pause_seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _BEAT_SECONDS))
+        session.beat()
 
 
 def finish(

@@ -49,7 +49,7 @@ def make_lab() -> None:
     project_lab(lab)
     console.say(f"{'Made a lab' if fresh else 'There is a lab'} at {lab.layout.root}.")
     if fresh:
-        console.say(f"Next: {view().request.program} create spec=YOUR-SPEC.yaml")
+        console.say(f"Next: {view().request.again} create spec=YOUR-SPEC.yaml")
 
 
 def register() -> None:
@@ -64,7 +64,7 @@ def register() -> None:
     for notice in created.notices:
         console.notice(notice)
     console.say(f"Created {created.experiment}.")
-    console.say(f"Next: {request.program} burst exp={created.experiment} n=10")
+    console.say(f"Next: {request.again} burst exp={created.experiment} n=10")
 
 
 def decide() -> None:

@@ -8,13 +8,13 @@ from hermes.rules.view import view
 
 
 def task_digest() -> dict[str, Any]:
-    """Sum up yesterday, when that has not been done."""
+    """Sum up yesterday, when that has not been done, and earlier days that were left out."""
     from hermes.steps.digest import digest_path, yesterday
 
     path = digest_path(view().lab, yesterday(view().now))
     return {
         "task_dep": ["project:lab"],
-        "actions": [write_digest],
+        "actions": [write_digests],
         "uptodate": [nothing_to_digest],
         "doc": f"Sum up yesterday as {path.name}, when that has not been done.",
     }
@@ -22,13 +22,14 @@ def task_digest() -> dict[str, Any]:
 
 def nothing_to_digest() -> bool:
     """Say whether yesterday has its digest, or the lab did not exist then."""
-    from hermes.steps.digest import is_digested, yesterday
+    from hermes.steps.digest import is_digested
 
-    return not view().lab.is_there or is_digested(view().lab, yesterday(view().now))
+    return not view().lab.is_there or is_digested(view().lab)
 
 
-def write_digest() -> None:
-    """Write yesterday's digest."""
-    from hermes.steps.digest import digest, yesterday
+def write_digests() -> None:
+    """Write yesterday's digest, and those of earlier days on which there was no cycle."""
+    from hermes.steps.digest import digest, undigested
 
-    digest(view().lab, yesterday(view().now))
+    for day in undigested(view().lab):
+        digest(view().lab, day)

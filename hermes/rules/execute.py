@@ -29,6 +29,7 @@ def execute_run(experiment: str) -> None:
 
     lab, turn = view().lab, turns.turn(experiment)
     layout = lab.layout.experiment(experiment)
-    if turn.session is not None and turn.planned is not None:
-        turn.execution = execute(turn.session, turn.planned)
+    with turns.put_down_on_error(experiment, attended=view().is_attended):
+        if turn.session is not None and turn.planned is not None:
+            turn.execution = execute(turn.session, turn.planned)
     lab.projections.write_token(layout.executed, lab.projections.read_token(layout.planned))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from hermes.cli import console
 from hermes.errors import CheckFailed
+from hermes.modes.loop import Tally
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.view import view
@@ -13,8 +15,19 @@ from hermes.rules.view import view
 
 def task_run_once() -> dict[str, Any]:
     """One scheduler cycle: reclaim, plan, execute, seal, iterate, project, digest."""
-    cycle = asked("run_once", report_cycle, after=[*_chains(), "project:lab", "digest"])
-    return {**cycle, "uptodate": [nothing_was_done]}
+    after = [*_chains(), "_spare", "project:lab", "digest"]
+    return {**asked("run_once", report_cycle, after=after), "uptodate": [nothing_was_done]}
+
+
+def task_spare() -> dict[str, Any]:
+    """Give the runs of experiments that could not be planned to those next in turn."""
+    return {
+        "basename": "_spare",
+        "doc": "Give the runs of experiments that could not be planned to those next in turn.",
+        "task_dep": _chains(),
+        "actions": [use_spare_runs],
+        "uptodate": [nothing_is_spare],
+    }
 
 
 def task_burst() -> dict[str, Any]:
@@ -37,11 +50,39 @@ def nothing_was_done() -> bool:
     return not turns.turns and not turns.problems
 
 
+def nothing_is_spare() -> bool:
+    """Say whether the cycle's runs were made, or nobody else is due."""
+    quotas = view().quotas
+    return not quotas or turns.runs() >= view().need("max_runs", int)
+
+
+def use_spare_runs() -> None:
+    """Run what is next in turn while there are runs left, with the loop that the chains use."""
+    from hermes.modes.loop import iterate
+    from hermes.rules.project import project_experiment
+    from hermes.steps.session import Order, opened
+
+    lab, max_runs = view().lab, view().need("max_runs", int)
+    for experiment in view().spare():
+        if turns.runs() >= max_runs:
+            return
+        turn = turns.turn(experiment)
+        with turns.put_down_on_error(experiment, attended=False):
+            with opened(lab, experiment, Order()) as session:
+                if session is not None:
+                    iterate(session, turn.tally, 1, on_run=turns.tell)
+            project_experiment(experiment)
+
+
 def report_cycle() -> None:
     """Say what the cycle did; a problem of one experiment shows in the exit code."""
     for experiment, turn in turns.turns.items():
-        what = _counts(turn.tally.runs, turn.tally.successes)
-        console.say(f"{experiment}: {turn.tally.stopped or what}")
+        tally = turn.tally
+        told = _counts(tally.runs, tally.successes)
+        if tally.stopped:
+            told = f"{told}; {tally.stopped}" if tally.runs else tally.stopped
+        console.say(f"{experiment}: {told}")
+        _say_phase(experiment, tally)
     if turns.problems:
         raise CheckFailed(
             f"{len(turns.problems)} experiment(s) could not be worked on; see above.",
@@ -59,9 +100,11 @@ def report_burst() -> None:
     console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")
     if tally.stopped:
         console.say(f"It stopped before n: {tally.stopped}.")
+    _say_phase(experiment, tally)
     if status is not None and status.best_run is not None:
         console.say(f"Best {status.metric}: {status.best_metric_value:.6g} in {status.best_run}.")
-        console.say(f"Look at: show exp={experiment} run={status.best_run}")
+        again = view().request.again
+        console.say(f"Look at: {again} show exp={experiment} run={status.best_run}")
     if not tally.successes:
         why = f"{tally.last.outcome.value}: {tally.last.reason}" if tally.last else tally.stopped
         raise CheckFailed(
@@ -73,22 +116,31 @@ def report_burst() -> None:
 def run_demo() -> None:
     """Run the demo and say what came out, where it is, and what to try next."""
     from hermes.modes.demo import demo
+    from hermes.render.text import params
 
+    request = view().request
     result = demo(view().lab, on_run=turns.tell)
     root = result.data_root
-    shown = (
-        root.relative_to(view().request.workdir)
-        if root.is_relative_to(view().request.workdir)
-        else root
-    )
+    inside = root.is_relative_to(request.workdir)
+    shown = root.relative_to(request.workdir) if inside else root
     console.say(f"{result.runs} runs of {result.experiment}, {result.successes} succeeded.")
-    console.say(f"Best {result.metric}: {result.value:.6g} with {result.params}.")
+    console.say(f"Best {result.metric}: {result.value:.6g} with {params(result.params)}.")
     console.say(f"Everything is in {shown}; begin with {shown}/README-FIRST.md, and the best run:")
     console.say(f"  {shown}/experiments/{result.experiment}/runs/{result.run_id}")
     console.say("Next, try:")
-    console.say(f"  export HERMES_LAB_DATA_ROOT={shown}")
-    console.say(f"  {view().request.program} status")
-    console.say(f"  {view().request.program} burst exp={result.experiment} n=50")
+    console.say(f"  export HERMES_LAB_DATA_ROOT={shlex.quote(str(root))}")
+    console.say(f"  {request.again} status")
+    console.say(f"  {request.again} burst exp={result.experiment} n=50")
+
+
+def _say_phase(experiment: str, tally: Tally) -> None:
+    """Say that an experiment makes no further runs by itself, unless that has just been said."""
+    from hermes.steps.project import read_status
+
+    status = read_status(view().lab, experiment)
+    reason = status.blocked_reason if status is not None else None
+    if status is not None and reason is not None and reason not in (tally.stopped or ""):
+        console.say(f"{experiment} is {status.phase.value}: {reason}.")
 
 
 def _counts(runs: int, successes: int) -> str:

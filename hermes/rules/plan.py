@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hermes.errors import Busy, LabError, RequestError
+from hermes.errors import Busy, RequestError
 from hermes.rules import turns
 from hermes.rules.view import view
 
+BUSY = "is being worked on by another process"
 _WAIT_SECONDS = 20.0  # for a passing cycle to let go of an experiment that a person names
 
 
@@ -35,21 +36,15 @@ def plan_run(experiment: str) -> None:
 
     lab, turn, order = view().lab, turns.turn(experiment), view().order(experiment)
     layout = lab.layout.experiment(experiment)
-    try:
+    with turns.put_down_on_error(experiment, attended=order.attended):
         if experiment in view().quotas:
             wait = _WAIT_SECONDS if order.attended else 0.0
             turn.session = open_session(lab, experiment, order, wait_seconds=wait)
-        if turn.session is not None:
-            planned = plan(turn.session)
+            planned = plan(turn.session) if turn.session else Stop(BUSY)
             if isinstance(planned, Stop):
-                turn.tally.stopped = planned.reason
+                turn.tally.stop(planned)
             else:
                 turn.planned = planned
-    except LabError as error:
-        turns.close(experiment)
-        if order.attended:
-            raise
-        turns.put_down(error)
     package = turn.planned.folder.folder.name if turn.planned else None
     if package is not None or lab.projections.read_token(layout.planned) is None:
         lab.projections.write_token(layout.planned, package)
@@ -61,12 +56,11 @@ def _insist(experiment: str, turn: turns.Turn) -> None:
     """Turn what an unattended cycle passes over into an answer for the person who asked."""
     if turn.session is None:
         raise Busy(
-            f"{experiment} is being worked on by another process.",
+            f"{experiment} {BUSY}.",
             "Wait for it, or see who holds it with `show`.",
         )
     if turn.planned is None:
         turns.close(experiment)
         raise RequestError(
-            f"No run of {experiment} was planned: {turn.tally.stopped}.",
-            "See NEXT.md of the experiment, or `show`, for the command that lets it go on.",
+            f"No run of {experiment} was planned: {turn.tally.stopped}.", turn.tally.remedy
         )

@@ -38,18 +38,19 @@ def task_iterate() -> Iterator[dict[str, Any]]:
 
 def seal_run(experiment: str) -> None:
     """Seal the run in hand, if there is one, and pass its token on."""
-    from hermes.modes.loop import FENCED
+    from hermes.steps.plan import FENCED
     from hermes.steps.seal import seal
 
     lab, turn = view().lab, turns.turn(experiment)
     layout = lab.layout.experiment(experiment)
-    if turn.session and turn.planned and turn.execution:
-        sealed = seal(turn.session, turn.planned, turn.execution)
-        if sealed is None:
-            turn.tally.stopped = FENCED
-        else:
-            turn.tally.add(sealed.line)
-            turns.tell(sealed.line)
+    with turns.put_down_on_error(experiment, attended=view().is_attended):
+        if turn.session and turn.planned and turn.execution:
+            sealed = seal(turn.session, turn.planned, turn.execution)
+            if sealed is None:
+                turn.tally.stopped = FENCED
+            else:
+                turn.tally.add(sealed.line)
+                turns.tell(sealed.line)
     lab.projections.write_token(layout.sealed, lab.projections.read_token(layout.executed))
 
 
@@ -59,8 +60,9 @@ def iterate_runs(experiment: str) -> None:
 
     turn = turns.turn(experiment)
     try:
-        if turn.session is not None and turn.tally.stopped is None:
-            left = view().quotas[experiment] - turn.tally.runs
-            iterate(turn.session, turn.tally, left, on_run=turns.tell)
+        with turns.put_down_on_error(experiment, attended=view().is_attended):
+            if turn.session is not None and turn.tally.stopped is None:
+                left = view().quotas[experiment] - turn.tally.runs
+                iterate(turn.session, turn.tally, left, on_run=turns.tell)
     finally:
         turns.close(experiment)

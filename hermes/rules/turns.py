@@ -6,10 +6,12 @@ The files say where a run stands; this only spares reading them again.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hermes.cli import console
-from hermes.errors import LabError
+from hermes.errors import Fault, LabError
 from hermes.model import Execution, IndexLine
 from hermes.modes.loop import Tally
 from hermes.steps.plan import Planned
@@ -35,6 +37,26 @@ problems: list[LabError] = []
 def turn(experiment: str) -> Turn:
     """Return the experiment's turn, made at first use."""
     return turns.setdefault(experiment, Turn())
+
+
+def runs() -> int:
+    """Return how many runs this call has made or has in hand."""
+    return sum(max(item.tally.runs, item.planned is not None) for item in turns.values())
+
+
+@contextmanager
+def put_down_on_error(experiment: str, *, attended: bool) -> Iterator[None]:
+    """Let an error of one experiment's turn end that turn, and no other's.
+
+    To whoever asked for this experiment by name the error is the answer, so it goes on.
+    """
+    try:
+        yield
+    except (LabError, OSError) as error:
+        close(experiment)
+        if attended:
+            raise
+        put_down(error if isinstance(error, LabError) else Fault(f"{experiment}: {error}"))
 
 
 def close(experiment: str) -> None:

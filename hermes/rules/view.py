@@ -8,9 +8,10 @@ the part of it that can have work, ``list`` and ``info`` load all of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -140,10 +141,16 @@ class View:
             return {self.need("exp", str): self.need("n", int)}
         if command != "run_once":
             return {}
-        return policy.shares(self._turns(), self.need("max_runs", int))
+        max_runs = self.need("max_runs", int)
+        return policy.shares(list(islice(self._free, max_runs)), max_runs)
 
-    def _turns(self) -> list[Status]:
-        """Return the experiments that are due and free, as many as there are runs to give."""
+    def spare(self) -> Iterator[str]:
+        """Return the experiments that are due and free beyond those with a quota, in turn."""
+        return (status.id for status in self._free) if self.quotas else iter(())
+
+    @cached_property
+    def _free(self) -> Iterator[Status]:
+        """Every experiment that is due and free, in turn; one is looked at when it is its turn."""
         only, allowed = self.given("exp", str), self.given("executor_class", str)
         due = [
             status
@@ -152,21 +159,20 @@ class View:
             and (only is None or status.id == only)
             and (allowed is None or status.executor_class == allowed)
         ]
-        turns: list[Status] = []
-        for status in policy.in_turn(due):
-            if len(turns) == self.need("max_runs", int):
-                break
-            if self._is_free(status.id):
-                turns.append(status)
-        return turns
+        return (status for status in policy.in_turn(due, now=self.now) if self._is_free(status.id))
 
     def _is_free(self, experiment: str) -> bool:
         lease = self.lab.leases.read(experiment)
         return lease is None or not lease.held or self.lab.leases.is_stale(lease)
 
+    @property
+    def is_attended(self) -> bool:
+        """Say whether this call was given for an experiment by name, and not by the clock."""
+        return self.request.command == "burst"
+
     def order(self, experiment: str) -> Order:
         """Return what this call asks of an experiment's iterations."""
-        if self.request.command != "burst":
+        if not self.is_attended:
             return Order(runs=self.quotas.get(experiment, 1))
         return Order(
             attended=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,12 +28,30 @@ def digest_path(lab: Lab, day: str) -> Path:
     return lab.layout.daily_digests / f"{day}.md"
 
 
-def is_digested(lab: Lab, day: str) -> bool:
-    """Say whether ``day`` has a digest, or nothing had happened yet by its end."""
+def is_digested(lab: Lab) -> bool:
+    """Say whether yesterday has its digest, or the lab did not exist then."""
+    day = yesterday(lab.now())
     if files.exists(digest_path(lab, day)):
         return True
     first = lab.ledger.first()
     return first is None or first.at[:_DAY] > day
+
+
+def undigested(lab: Lab) -> list[str]:
+    """Return every completed day since the lab's first event that has no digest."""
+    first = lab.ledger.first()
+    if first is None:
+        return []
+    written = set(files.list_folder(lab.layout.daily_digests))
+    days = _days(first.at, yesterday(lab.now()))
+    return [day for day in days if digest_path(lab, day).name not in written]
+
+
+def _days(first_moment: str, last: str) -> Iterator[str]:
+    moment = parse_time(first_moment)
+    while (day := format_time(moment)[:_DAY]) <= last:
+        yield day
+        moment += timedelta(days=1)
 
 
 def digest(lab: Lab, day: str) -> bool:

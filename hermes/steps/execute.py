@@ -9,6 +9,8 @@ from hermes.model import Execution
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
 
+_REPO_ROOT = Path(__file__).resolve().parents[2]
+
 
 def execute(session: Session, planned: Planned) -> Execution:
     """Run a planned package to its end.
@@ -45,7 +47,7 @@ def _environment(session: Session, planned: Planned) -> dict[str, str]:
         spec=spec,
         manifest=planned.manifest,
         data_root=session.lab.layout.root,
-        repo_root=Path(__file__).resolve().parents[2],
+        repo_root=_REPO_ROOT,
         run_dir=planned.folder.run.folder,
         artifacts_dir=planned.folder.run.artifacts,
         sandbox=session.lab.layout.sandbox(session.experiment),

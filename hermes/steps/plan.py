@@ -8,9 +8,11 @@ from datetime import timedelta
 from hermes import policy
 from hermes.clock import format_time, parse_time
 from hermes.layout import PackageLayout, dispatch_id, run_id
-from hermes.model import SCHEMA_VERSION, Manifest, Package
+from hermes.model import SCHEMA_VERSION, Manifest, Package, Phase
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Session
+
+FENCED = "another process took the experiment over"
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,10 @@ class Planned:
 
 @dataclass(frozen=True)
 class Stop:
-    """Why no run was planned."""
+    """Why no run was planned, and what a person can do about it."""
 
     reason: str
+    remedy: str = ""
 
 
 def plan(session: Session) -> Planned | Stop:
@@ -35,29 +38,51 @@ def plan(session: Session) -> Planned | Stop:
     Writes: a folder in ``dispatch/running``; perhaps a phase line in the journal.
     A package that an earlier owner planned and never started is taken up as it stands.
     """
+    session.beat()  # short runs give no other sign of life
     session.catch_up()
     stop = _held_back(session)
     if stop is not None:
         return stop
-    waiting = _waiting(session)
-    if waiting is not None:
-        return waiting
-    idea = next_idea(session)
-    if idea is None:
-        return Stop("the search space has no point left to try")
-    return _publish(session, idea)
+    planned = _waiting(session)
+    if planned is None:
+        idea = next_idea(session)
+        if idea is None:
+            return _exhausted(session)
+        planned = _publish(session, idea)
+    _begin(session)
+    return planned
 
 
 def _held_back(session: Session) -> Stop | None:
+    if session.fenced_out:
+        return Stop(FENCED)
     attended = session.order.attended
-    refused = policy.refusal(session.state, attended=attended)
+    refused = policy.refusal(session.state, attended=attended and not session.has_planned)
     if refused is not None:
-        return Stop(refused)
+        return Stop(refused, policy.remedy(session.state, session.spec))
     change = policy.review(session.state, session.spec, attended=attended)
     if change is None:
         return None
     session.decide(change.phase, change.reason)
-    return Stop(change.reason)
+    return Stop(change.reason, policy.remedy(session.state, session.spec))
+
+
+def _exhausted(session: Session) -> Stop:
+    """Say that every point was tried; without a person who looks on, that is the end."""
+    stop = Stop(
+        "the search space has no point left to try",
+        "Widen search_space in SPEC.yaml, or name another strategy=.",
+    )
+    if not session.order.attended:
+        session.decide(Phase.COMPLETED, stop.reason)
+    return stop
+
+
+def _begin(session: Session) -> None:
+    """Note that the session makes runs: whoever ordered them has answered what waited for that."""
+    if session.state.phase is Phase.AWAITING_HUMAN:
+        session.decide(Phase.ACTIVE, "its runs were ordered by name", by="human")
+    session.has_planned = True
 
 
 def _waiting(session: Session) -> Planned | None:
@@ -76,8 +101,9 @@ def _publish(session: Session, idea: Idea) -> Planned:
     from hermes.executing.sandbox import check_workspace
     from hermes.render.run_text import plan_text
 
-    check_parameters(session.spec, idea.proposal.params)
-    check_workspace(session.spec)
+    spec = session.spec.at_tier(session.tier)
+    check_parameters(spec, idea.proposal.params)
+    check_workspace(spec, data_root=session.lab.layout.root, environment=session.base_environment)
     manifest = _draft(session, idea)
     package = Package(
         schema_version=SCHEMA_VERSION,

@@ -29,14 +29,20 @@ def _settle(session: Session, folder: PackageLayout) -> None:
     packages = session.lab.packages
     content = packages.read(folder)
     stage = packages.stage_of(folder)
-    if content is None or stage == "empty" or _is_sealed(session, content[1]):
+    if content is None or stage == "empty" or _is_past(session, content[1]):
         packages.discard(folder)
     elif stage != "planned":
         _seal_remains(session, folder, *content)
 
 
-def _is_sealed(session: Session, manifest: Manifest) -> bool:
-    return session.lab.bundles.has(session.experiment, manifest.run_id)
+def _is_past(session: Session, manifest: Manifest) -> bool:
+    """Say whether the run is sealed, or its iteration is, by whoever took over from its owner."""
+    if session.lab.bundles.has(session.experiment, manifest.run_id):
+        return True
+    if manifest.iteration > session.state.last_iteration:
+        return False
+    lines = session.lab.index(session.experiment).read().lines
+    return any(line.iteration == manifest.iteration for line in lines)
 
 
 def repair_index(session: Session) -> bool:

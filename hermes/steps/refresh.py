@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from hermes import files
-from hermes.clock import format_time, parse_time
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.steps.digest import digest, digest_path, yesterday
+from hermes.steps.digest import digest, undigested
 from hermes.steps.init import init
 from hermes.steps.project import project, project_lab
-
-_DAY = 10
 
 
 @dataclass(frozen=True)
@@ -37,9 +32,8 @@ def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
     problems = [problem for name in names if (problem := _refresh_experiment(lab, name))]
     project_lab(lab)
     if experiment is None:
-        for day in _days(lab):
-            if not files.exists(digest_path(lab, day)):
-                digest(lab, day)
+        for day in undigested(lab):
+            digest(lab, day)
     return Refreshed(len(names) - len(problems), tuple(problems))
 
 
@@ -66,14 +60,3 @@ def mend_index(lab: Lab, experiment: str) -> bool:
     if not index.missing(bundles.list(experiment)):
         return False
     return index.rebuild(lambda: bundles.read_all(experiment)).changed
-
-
-def _days(lab: Lab) -> Iterable[str]:
-    """Return every day from the lab's first event to yesterday."""
-    first = lab.ledger.first()
-    if first is None:
-        return
-    moment, last = parse_time(first.at), yesterday(lab.now())
-    while (day := format_time(moment)[:_DAY]) <= last:
-        yield day
-        moment += timedelta(days=1)

@@ -50,21 +50,27 @@ def _judged(session: Session, manifest: Manifest, execution: Execution) -> RunMe
     """Say whether the run became the best of its tier. Only a success has a value."""
     succeeded = execution.outcome is Outcome.SUCCESS and execution.value is not None
     value = execution.value if succeeded else None
-    incumbent = session.state.incumbents.get(manifest.fidelity_tier)
-    accepted = value is not None and acceptance.improves(
-        value,
-        incumbent.value if incumbent else None,
-        session.spec.metric_direction,
-        session.spec.acceptance,
-    )
     return RunMetrics(
         metric=session.spec.metric,
         value=value,
         params=manifest.params,
-        accepted=accepted,
+        accepted=value is not None and _is_accepted(session, manifest.fidelity_tier, value),
         outcome=execution.outcome,
         secondary=execution.secondary if succeeded else {},
     )
+
+
+def _is_accepted(session: Session, tier: str, value: float) -> bool:
+    """Say whether a value beats the incumbent, and every other run of its tier.
+
+    The second follows from the first, unless the direction or the margin was edited.
+    """
+    spec, best = session.spec, session.state.best(tier)
+    if best is not None and not spec.metric_direction.better(value, best.value):
+        return False
+    incumbent = session.state.incumbents.get(tier)
+    against = incumbent.value if incumbent else None
+    return acceptance.improves(value, against, spec.metric_direction, spec.acceptance)
 
 
 def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:

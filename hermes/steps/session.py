@@ -58,6 +58,7 @@ class Session:
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
         self.fenced_out = False
+        self.has_planned = False
 
     @property
     def spec(self) -> Spec:
@@ -114,15 +115,15 @@ class Session:
         """Fold what others decided meanwhile: a pause takes effect at the next iteration."""
         self.state = history.advance(self.lab, self.experiment, self.state)
 
-    def decide(self, phase: Phase, reason: str) -> None:
-        """Set the phase on the lab's own account.
+    def decide(self, phase: Phase, reason: str, *, by: str = "lab") -> None:
+        """Set the phase, on the lab's own account unless another is named.
 
         Writes: a line of the journal, durable, and an event.
         """
         self.lab.journal(self.experiment).append(
             at=self.lab.now(),
             intent=Intent.PHASE,
-            by="lab",
+            by=by,
             after_runs=self.state.run_count,
             phase=phase,
             reason=reason,
@@ -190,4 +191,5 @@ def _accept_edit(session: Session) -> None:
         reason="SPEC.yaml was edited",
         spec_sha256=session.loaded.sha256,
     )
+    session.lab.record("spec", session.experiment, detail=session.loaded.sha256)
     session.catch_up()

@@ -143,8 +143,11 @@ class Packages:
 
     def read_execution(self, folder: PackageLayout) -> Execution | None:
         """Return what executing a package gave; None when it has not ended, as far as is known."""
-        raw = codec.parse_line(_first_line(folder.execution))
-        if raw is None or raw.get("dispatch_id") != _dispatch_id(folder):
+        line, ours = _first_line(folder.execution), _dispatch_id(folder)
+        if not line.startswith(b'{"dispatch_id":"%s",' % ours.encode()):
+            return None  # as a rule that of the spent package, which need not be parsed
+        raw = codec.parse_line(line)
+        if raw is None or raw.get("dispatch_id") != ours:
             return None
         try:
             return codec.decode(Execution, raw)

@@ -1,0 +1,112 @@
+"""Real commands in a forked child: as the door runs them, without the cost of starting Python.
+
+What a test has patched holds in the child: clocks, waits, terms. The environment is the child's
+own, so nothing of the caller's reaches it but ``labs.ENVIRON``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from doors import fresh_process
+from labs import ENVIRON
+
+
+class Answer(NamedTuple):
+    """How a command ended and what it said; a negative code is the signal that killed it."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Running:
+    """A command in a child of its own."""
+
+    def __init__(self, root: Path, words: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # forking with idle threads
+            self.pid = os.fork()
+        if self.pid == 0:
+            _child(root, words, environ, self._out.fileno(), self._err.fileno())
+
+    def kill(self, number: signal.Signals) -> None:
+        """Send the child a signal."""
+        os.kill(self.pid, number)
+
+    def end(self, *, timeout: float = 60.0) -> Answer:
+        """Wait for the end and return what came of it."""
+        until = time.monotonic() + timeout
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return Answer(os.waitstatus_to_exitcode(status), _text(self._out), _text(self._err))
+            if time.monotonic() > until:
+                self.kill(signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+                raise AssertionError(f"the command hangs: {_text(self._out)}{_text(self._err)}")
+            time.sleep(0.002)
+
+
+def begin(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:
+    """Begin a command on a data root."""
+    return Running(root, words, {**ENVIRON, **(environ or {})})
+
+
+def command(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> Answer:
+    """Run a command on a data root to its end."""
+    return begin(root, *words, environ=environ).end()
+
+
+def done(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> Answer:
+    """Run a command that is to succeed."""
+    answer = command(root, *words, environ=environ)
+    assert answer.code == 0, answer
+    return answer
+
+
+def _text(stream) -> str:
+    stream.seek(0)
+    return stream.read().decode()
+
+
+def _child(
+    root: Path, words: tuple[str, ...], environ: Mapping[str, str], out: int, err: int
+) -> None:
+    code = 99
+    try:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.environ.clear()
+        os.environ.update({**environ, "HERMES_LAB_DATA_ROOT": str(root)})
+        os.chdir(root.parent)
+        code = _run(list(words))
+    except BaseException:  # noqa: BLE001  the parent is told
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _run(words: list[str]) -> int:
+    from hermes.cli import door
+    from hermes.rules import creators
+
+    with fresh_process():
+        try:
+            door.main(words, creators=creators())
+        except SystemExit as end:
+            return int(end.code or 0)
