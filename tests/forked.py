@@ -50,12 +50,16 @@ class Running:
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                return Answer(os.waitstatus_to_exitcode(status), _text(self._out), _text(self._err))
+                return Answer(os.waitstatus_to_exitcode(status), *self._said())
             if time.monotonic() > until:
                 self.kill(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
-                raise AssertionError(f"the command hangs: {_text(self._out)}{_text(self._err)}")
+                raise AssertionError(f"the command hangs: {self._said()}")
             time.sleep(0.002)
+
+    def _said(self) -> tuple[str, str]:
+        with self._out as out, self._err as err:
+            return _text(out), _text(err)
 
 
 def begin(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:

@@ -92,7 +92,9 @@ def test_what_is_paused_is_not_planned_and_says_why(lab, tmp_path):
     set_phase(lab, "exp", Phase.PAUSED, "the cluster is down")
     with opened(lab, "exp", ATTENDED) as session:
         stop = plan(session)
-    assert stop == Stop("it is paused: the cluster is down")
+    assert stop == Stop(
+        "it is paused: the cluster is down", "Run `resume exp=exp` if it is to go on."
+    )
 
 
 def test_an_experiment_without_a_command_makes_stub_runs_without_a_number(lab, tmp_path):

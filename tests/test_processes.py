@@ -93,7 +93,9 @@ def test_ps_gives_the_same_start_time_every_time(monkeypatch: pytest.MonkeyPatch
     assert start_time(2**22 + 1) is None
 
 
-@pytest.mark.parametrize("pid", [0, -1, -os.getpid(), 2**31, 2**70])
+@pytest.mark.parametrize(
+    "pid", [0, -1, -os.getpid(), 2**31, 2**70], ids=["0", "-1", "-me", "2^31", "2^70"]
+)
 def test_an_impossible_pid_is_nobodys(pid: int) -> None:
     assert start_time(pid) is None
 

@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "LAB_MANIFEST.json"
 _SOURCES = ("hermes", "tests", "benchmarks", "examples")
 _CHECKS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "format": ("The code is formatted.", ("ruff", "format", "--check", ".")),
-    "lint": ("The code keeps the lint rules.", ("ruff", "check", ".")),
-    "types": ("The types hold.", ("mypy",)),
+    "format": ("The code is formatted.", ("-m", "ruff", "format", "--check", ".")),
+    "lint": ("The code keeps the lint rules.", ("-m", "ruff", "check", ".")),
+    "types": ("The types hold.", ("-m", "mypy")),
     "floors": (
         "A module imports only from floors below it.",
-        ("importlinter.cli", "lint"),
+        ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"),
     ),
 }
 
@@ -52,9 +52,9 @@ def task_manifest() -> dict[str, Any]:
     }
 
 
-def run_tool(command: tuple[str, ...]) -> bool:
-    """Run a checker of this interpreter's environment in the checkout; True when it is content."""
-    return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode == 0
+def run_tool(arguments: tuple[str, ...]) -> bool:
+    """Run a checker by this interpreter, in the checkout; True when it is content."""
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode == 0
 
 
 def write_manifest() -> None:

@@ -14,22 +14,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from hermes import codec, files
 from hermes.errors import Fault
-from hermes.layout import RUN_ID, Layout, PackageLayout, PackageName, package_name, parse_package
-from hermes.model import Execution, FileDigest, Manifest, Package
+from hermes.layout import Layout, PackageLayout, PackageName, package_name, parse_package
+from hermes.model import Execution, Manifest, Package
+from hermes.store.package_files import (
+    MADE,
+    PLANNED,
+    READ_ONLY,
+    belong,
+    build,
+    dispatch_id,
+    first_line,
+    is_ready,
+    is_spent,
+    listing,
+    would_belong,
+    write,
+)
 
 Stage: TypeAlias = Literal["empty", "planned", "started", "executed"]
-
-_READ_ONLY = 0o444
-_PLAN = "plan.md"
-_OWN_FILES = frozenset({"dispatch.json", "draft.json", "execution.json"})
-_PLANNED = frozenset({"manifest.json", _PLAN, "artifacts"})
-_MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,8 @@ class Packages:
         target = self._layout.running / name
         temporary = self._workplace(target)
         try:
-            _build(PackageLayout(temporary), package, manifest, plan_text)
-            if not files.publish_folder(temporary, target, together=_MADE):
+            build(PackageLayout(temporary), package, manifest, plan_text)
+            if not files.publish_folder(temporary, target, together=MADE):
                 raise Fault(f"{target} is there already.", "Run `recover`, then try again.")
         except BaseException:
             files.remove_tree(temporary)
@@ -74,7 +82,7 @@ class Packages:
         """Return a folder to build a package in: a spent one if there is any, else a new one."""
         while self._spent:
             spent = self._spent.pop()
-            if _is_spent(spent):
+            if is_spent(spent):
                 return spent
             files.remove_tree(spent)
         temporary = files.temporary_beside(target)
@@ -95,7 +103,7 @@ class Packages:
         ours = self._layout.running / package_name(name.dispatch_id, name.attempt, worker)
         if not files.claim(folder.folder, ours):
             return None
-        made = [ours / path for path in _MADE]
+        made = [ours / path for path in MADE]
         files.sync_paths([self._layout.running, *filter(os.path.lexists, made)])
         return PackageLayout(ours)
 
@@ -111,39 +119,39 @@ class Packages:
 
     def read(self, folder: PackageLayout) -> tuple[Package, Manifest] | None:
         """Return a package's facts and its run as planned; None when it is half-made or damaged."""
-        package = codec.from_line(Package, _first_line(folder.dispatch))
-        draft = codec.from_line(Manifest, _first_line(folder.draft))
-        if package is None or draft is None or not _belong(folder, package, draft):
+        package = codec.from_line(Package, first_line(folder.dispatch))
+        draft = codec.from_line(Manifest, first_line(folder.draft))
+        if package is None or draft is None or not belong(folder, package, draft):
             return None
         return package, draft
 
     def stage_of(self, folder: PackageLayout) -> Stage:
         """Say how far a package came (the table in docs/FORMAT.md, section 7)."""
-        found = _listing(folder.run.folder)
+        found = listing(folder.run.folder)
         if found is None:
             return "empty"
         if self.read_execution(folder) is not None:
             return "executed"
-        if found - _PLANNED or _listing(folder.run.artifacts):
+        if found - PLANNED or listing(folder.run.artifacts):
             return "started"
         content = self.read(folder)
-        return "planned" if content and _is_ready(folder, content[1]) else "empty"
+        return "planned" if content and is_ready(folder, content[1]) else "empty"
 
     def record_execution(self, folder: PackageLayout, execution: Execution) -> bool:
         """Record that the command has ended; False when the package was taken from us.
 
         Writes: ``execution.json``, not synced: without it the run counts as cut off.
         """
-        bound = {"dispatch_id": _dispatch_id(folder), **codec.plain(execution)}
+        bound = {"dispatch_id": dispatch_id(folder), **codec.plain(execution)}
         try:
-            _write(folder.execution, codec.to_line(bound))
+            write(folder.execution, codec.to_line(bound))
         except FileNotFoundError:
             return False
         return True
 
     def read_execution(self, folder: PackageLayout) -> Execution | None:
         """Return what executing a package gave; None when it has not ended, as far as is known."""
-        line, ours = _first_line(folder.execution), _dispatch_id(folder)
+        line, ours = first_line(folder.execution), dispatch_id(folder)
         if not line.startswith(b'{"dispatch_id":"%s",' % ours.encode()):
             return None  # as a rule that of the spent package, which need not be parsed
         raw = codec.parse_line(line)
@@ -160,7 +168,7 @@ class Packages:
         Writes: each log, replaced by a read-only copy.
         """
         for log in (folder.run.stdout, folder.run.stderr):
-            files.detach(log, temporary=files.temporary_beside(log), mode=_READ_ONLY)
+            files.detach(log, temporary=files.temporary_beside(log), mode=READ_ONLY)
 
     def recycle(self, folder: PackageLayout) -> None:
         """Keep the folder of a run that is sealed for the next package; ``close`` removes it.
@@ -196,7 +204,7 @@ class Packages:
 
         Writes: only removals, of temporary names in ``dispatch/running``; returns how many.
         """
-        left = [path for path in self._temporaries() if _would_belong(path.name, experiment)]
+        left = [path for path in self._temporaries() if would_belong(path.name, experiment)]
         for path in left:
             files.remove_tree(path)
         return len(left)
@@ -215,80 +223,3 @@ class Packages:
             if not files.exists(place):
                 yield place
             number += 1
-
-
-def _build(package_layout: PackageLayout, package: Package, draft: Manifest, plan: str) -> None:
-    """Write the files of a package; the draft names the plan's digest, so a cut one shows."""
-    text = plan.encode("utf-8", "backslashreplace")
-    draft = replace(draft, files={_PLAN: FileDigest(codec.digest(text), len(text))})
-    run = package_layout.run
-    _write(package_layout.dispatch, codec.to_line(package))
-    _write(package_layout.draft, codec.to_line(draft))
-    files.make_folder(run.artifacts)
-    files.give_name(package_layout.draft, run.manifest)
-    files.write_new(run.plan, text, mode=_READ_ONLY)
-
-
-def _write(path: Path, line: bytes) -> None:
-    """Write a file of the package, over the one of a spent package if it is there."""
-    try:
-        files.overwrite(path, line)
-    except FileNotFoundError:
-        files.write_new(path, line)
-
-
-def _first_line(path: Path) -> bytes:
-    """Return what was written to ``path`` last; b"" when that cannot be read.
-
-    When a longer content was overwritten, its end may still follow.
-    """
-    try:
-        return (files.read(path) or b"").split(b"\n", 1)[0]
-    except OSError:
-        return b""
-
-
-def _is_spent(folder: Path) -> bool:
-    found = _listing(folder)
-    return found is not None and found <= _OWN_FILES
-
-
-def _listing(folder: Path) -> set[str] | None:
-    """Return the names in a folder, None when there is no such folder."""
-    try:
-        return set(os.listdir(folder))
-    except OSError:
-        return None
-
-
-def _dispatch_id(folder: PackageLayout) -> str:
-    name = parse_package(folder.folder.name)
-    return name.dispatch_id if name else ""
-
-
-def _belong(folder: PackageLayout, package: Package, draft: Manifest) -> bool:
-    """Say whether the parts of a package are of one run, and that of the folder's name."""
-    name = parse_package(folder.folder.name)
-    return (
-        name is not None
-        and (package.dispatch_id, package.experiment) == (name.dispatch_id, name.experiment)
-        and (draft.experiment, draft.iteration) == (name.experiment, name.iteration)
-        and package.run_id == draft.run_id
-        and RUN_ID.match(draft.run_id) is not None
-    )
-
-
-def _is_ready(folder: PackageLayout, draft: Manifest) -> bool:
-    """Say whether everything is there that a command needs to be started."""
-    try:
-        text = files.read(folder.run.plan)
-    except OSError:
-        return False
-    stated = draft.files.get(_PLAN)
-    is_whole = text is not None and stated is not None and codec.digest(text) == stated.sha256
-    return is_whole and _listing(folder.run.artifacts) is not None
-
-
-def _would_belong(temporary: str, experiment: str) -> bool:
-    name = parse_package(files.temporary_for(temporary))
-    return name is not None and name.experiment == experiment
