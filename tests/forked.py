@@ -33,7 +33,8 @@ class Running:
     """A command in a child of its own."""
 
     def __init__(self, root: Path, words: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115  `end` closes it
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115  `end` closes it
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # forking with idle threads
             self.pid = os.fork()
@@ -91,7 +92,8 @@ def _child(
     try:
         os.dup2(out, 1)
         os.dup2(err, 2)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  as long as the child lives
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  as long as the child lives
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environ.update({**environ, "HERMES_LAB_DATA_ROOT": str(root)})

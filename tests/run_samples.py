@@ -164,7 +164,7 @@ class Conveyor:
         return draft, folder
 
     def execute(self, draft: Manifest, folder: PackageLayout) -> Execution:
-        """Write what a command would leave behind, past the seam, and record its end."""
+        """Write what a command would leave behind, and record its end."""
         files.write_new(folder.run.stdout, b"%d\n" % draft.iteration, mode=0o444)
         files.write_new(folder.run.stderr, b"", mode=0o444)
         (folder.run.artifacts / "model.bin").write_bytes(bytes(range(256)))

@@ -155,5 +155,5 @@ Quick.settings = settings(max_examples=25, stateful_step_count=20, deadline=None
 def test_a_long_life_beside_the_twin():
     from hypothesis.stateful import run_state_machine_as_test
 
-    long = settings(max_examples=300, stateful_step_count=50, deadline=None)
+    long = settings(max_examples=120, stateful_step_count=50, deadline=None)
     run_state_machine_as_test(Twin, settings=long)

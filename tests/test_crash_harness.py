@@ -269,7 +269,7 @@ def test_a_kill_during_the_recovery_of_a_kill_loses_nothing(place):
         run_killed(two_runs(root), at, how)
         shutil.copytree(root, place / "cut", symlinks=True)
         recovery = run_killed(go_on(root), 0)
-        for again in range(1, recovery.calls + 1, 1 if how == "before" else 7):
+        for again in range(1, recovery.calls + 1, 1 if how == "before" else 11):
             shutil.rmtree(root)
             shutil.copytree(place / "cut", root, symlinks=True)
             run_killed(go_on(root), again, "after" if again % 2 else "before")

@@ -41,7 +41,7 @@ def failing_while(path):
 
 def refusal(answer):
     """Return the message and the next step of a refused command."""
-    said = answer.err.splitlines()
+    said = answer.err[answer.err.index("ERROR: ") :].splitlines()
     assert len(said) == TWO_LINES, answer
     return said
 
@@ -129,7 +129,7 @@ def test_a_decision_is_written_once_into_journal_and_ledger(lab, root, tmp_path)
     told = [event.detail for event in lab.ledger.read().records if event.kind == "phase"]
     assert told == ["paused: lunch"]
     records = lab.journal("exp").read().records
-    assert [record.phase for record in records] == [None, Phase.PAUSED]
+    assert [record.phase for record in records] == [Phase.QUEUED, Phase.PAUSED]
     assert records[-1].by == "human"
 
 
@@ -211,7 +211,7 @@ def test_a_burst_exits_zero_when_one_iteration_succeeded_and_one_when_none_did(l
     an_experiment(lab, tmp_path, strategy=None, executor_command='test "$LAB_RUN_ITERATION" = 2')
     answer = command(root, "burst", "exp=exp", "n=3")
     assert answer.code == 1  # the second named no metric
-    assert "failed" in refusal(answer)[-2]
+    assert "the last ended as failed" in refusal(answer)[0]
     spec = lab.layout.experiment("exp").spec
     spec.write_text(spec.read_text().replace('= 2"', '= 5 && echo 1"'))
     answer = command(root, "burst", "exp=exp", "n=3")
@@ -354,7 +354,7 @@ def test_without_autonomy_each_run_of_a_cycle_waits_to_be_looked_at(lab, root, t
     an_experiment(lab, tmp_path, autonomous=False, max_iterations_per_run=3)
     answer = done(root, "run_once")
     assert len(lines(lab)) == 1
-    assert "exp is awaiting-human: autonomous is false: look at the last run." in answer.out
+    assert "it is awaiting-human: autonomous is false: look at the last run" in answer.out
     assert done(root, "run_once") == (0, "", "")
     done(root, "resume", "exp=exp")
     done(root, "run_once")

@@ -203,6 +203,14 @@ def test_a_package_is_taken_over_once(lab):
     assert lab.packages.take_over(ours, worker="two") == ours
 
 
+def test_a_package_is_not_taken_over_onto_another_of_its_name(lab):
+    _, late = lab.plan(1)
+    lab.worker = "two"
+    _, ours = lab.plan(1)
+    assert lab.packages.take_over(late, worker="two") is None
+    assert lab.packages.stage_of(ours) == lab.packages.stage_of(late) == "planned"
+
+
 def test_a_planned_package_that_is_taken_over_is_durable(tmp_path, lab, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(files, "sync_paths", lambda paths: None)

@@ -76,12 +76,13 @@ def finish(
     session: Session, planned: Planned, tally: Tally, *, on_run: Callable[[IndexLine], None]
 ) -> bool:
     """Execute and seal one planned run; False when the lease is no longer ours."""
-    sealed = seal(session, planned, execute(session, planned))
-    if sealed is None:
+    execution = execute(session, planned)
+    line = seal(session, planned, execution) if execution is not None else None
+    if line is None:
         tally.stopped = FENCED
         return False
-    tally.add(sealed.line)
-    on_run(sealed.line)
+    tally.add(line)
+    on_run(line)
     return True
 
 

@@ -28,8 +28,8 @@ def nothing_to_digest() -> bool:
 
 
 def write_digests() -> None:
-    """Write yesterday's digest, and those of earlier days on which there was no cycle."""
-    from hermes.steps.digest import digest, undigested
+    """Write yesterday's digest, and those of earlier days that no cycle followed."""
+    from hermes.steps.digest import digest, overdue
 
-    for day in undigested(view().lab):
+    for day in overdue(view().lab):
         digest(view().lab, day)

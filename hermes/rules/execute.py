@@ -26,10 +26,12 @@ def task_execute() -> Iterator[dict[str, Any]]:
 def execute_run(experiment: str) -> None:
     """Execute the run in hand, if there is one, and pass its token on."""
     from hermes.steps.execute import execute
+    from hermes.steps.plan import FENCED
 
     lab, turn = view().lab, turns.turn(experiment)
     layout = lab.layout.experiment(experiment)
     with turns.put_down_on_error(experiment, attended=view().is_attended):
         if turn.session is not None and turn.planned is not None:
             turn.execution = execute(turn.session, turn.planned)
+            turn.tally.stopped = None if turn.execution else FENCED
     lab.projections.write_token(layout.executed, lab.projections.read_token(layout.planned))

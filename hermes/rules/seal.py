@@ -45,12 +45,12 @@ def seal_run(experiment: str) -> None:
     layout = lab.layout.experiment(experiment)
     with turns.put_down_on_error(experiment, attended=view().is_attended):
         if turn.session and turn.planned and turn.execution:
-            sealed = seal(turn.session, turn.planned, turn.execution)
-            if sealed is None:
+            line = seal(turn.session, turn.planned, turn.execution)
+            if line is None:
                 turn.tally.stopped = FENCED
             else:
-                turn.tally.add(sealed.line)
-                turns.tell(sealed.line)
+                turn.tally.add(line)
+                turns.tell(line)
     lab.projections.write_token(layout.sealed, lab.projections.read_token(layout.executed))
 
 

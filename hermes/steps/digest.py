@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,13 +37,21 @@ def is_digested(lab: Lab) -> bool:
     return first is None or first.at[:_DAY] > day
 
 
-def undigested(lab: Lab) -> list[str]:
+def overdue(lab: Lab) -> list[str]:
+    """Return the days that a cycle is to sum up: yesterday, and before it those with events."""
+    last = yesterday(lab.now())
+    days = {event.at[:_DAY] for event in lab.ledger.read().records}
+    return _undigested(lab, [*sorted(day for day in days if day < last), last])
+
+
+def missing(lab: Lab) -> list[str]:
     """Return every completed day since the lab's first event that has no digest."""
     first = lab.ledger.first()
-    if first is None:
-        return []
+    return _undigested(lab, _days(first.at, yesterday(lab.now())) if first else ())
+
+
+def _undigested(lab: Lab, days: Iterable[str]) -> list[str]:
     written = set(files.list_folder(lab.layout.daily_digests))
-    days = _days(first.at, yesterday(lab.now()))
     return [day for day in days if digest_path(lab, day).name not in written]
 
 

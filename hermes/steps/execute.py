@@ -12,8 +12,12 @@ from hermes.steps.session import Session
 _REPO_ROOT = Path(__file__).resolve().parents[2]
 
 
-def execute(session: Session, planned: Planned) -> Execution:
-    """Run a planned package to its end.
+class _TakenOver(Exception):
+    """The lease is no longer ours."""
+
+
+def execute(session: Session, planned: Planned) -> Execution | None:
+    """Run a planned package to its end; None when another process took the experiment over.
 
     Writes: logs and artifacts in the package's ``run/``, then its ``execution.json``.
     A package whose command has ended already is not run again.
@@ -32,9 +36,19 @@ def execute(session: Session, planned: Planned) -> Execution:
         data_root=session.lab.layout.root,
         environment=_environment(session, planned),
     )
-    execution = session.executor.execute(job, tick=session.beat)
+    try:
+        execution = session.executor.execute(job, tick=lambda: _beat(session))
+    except _TakenOver:
+        return None
     packages.record_execution(planned.folder, execution)
     return execution
+
+
+def _beat(session: Session) -> None:
+    """Give a sign of life; a command that can no longer be sealed is stopped."""
+    session.beat()
+    if session.fenced_out:
+        raise _TakenOver
 
 
 def _environment(session: Session, planned: Planned) -> dict[str, str]:

@@ -29,7 +29,9 @@ def _settle(session: Session, folder: PackageLayout) -> None:
     packages = session.lab.packages
     content = packages.read(folder)
     stage = packages.stage_of(folder)
-    if content is None or stage == "empty" or _is_past(session, content[1]):
+    if content is None and stage in ("started", "executed"):
+        packages.set_aside(folder, "its dispatch.json or its plan cannot be read")
+    elif content is None or stage == "empty" or _is_past(session, content[1]):
         packages.discard(folder)
     elif stage != "planned":
         _seal_remains(session, folder, *content)
@@ -88,11 +90,13 @@ def _is_worked_on(lab: Lab, experiment: str) -> bool:
 def _seal_remains(
     session: Session, folder: PackageLayout, package: Package, manifest: Manifest
 ) -> None:
+    from hermes.executing.strays import stop_marked
     from hermes.steps.seal import seal
 
     packages = session.lab.packages
     execution = packages.read_execution(folder)
     if execution is None:
+        stop_marked(f"LAB_RUN_ID={manifest.run_id}")  # what a killed owner left running
         packages.detach_logs(folder)
         execution = _interrupted(session, manifest)
         session.lab.record("interrupted", session.experiment, manifest.run_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hermes import files
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.steps.digest import digest, undigested
+from hermes.steps.digest import digest, missing
 from hermes.steps.init import init
 from hermes.steps.project import project, project_lab
 
@@ -32,7 +32,7 @@ def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
     problems = [problem for name in names if (problem := _refresh_experiment(lab, name))]
     project_lab(lab)
     if experiment is None:
-        for day in undigested(lab):
+        for day in missing(lab):
             digest(lab, day)
     return Refreshed(len(names) - len(problems), tuple(problems))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hermes import acceptance, policy
 from hermes.model import Execution, IndexLine, Manifest, Outcome, RunMetrics
@@ -14,15 +14,8 @@ from hermes.store.index import index_line
 _MOST_REASON = 500  # characters
 
 
-@dataclass(frozen=True)
-class Sealed:
-    """A run in history: its line in the index."""
-
-    line: IndexLine
-
-
-def seal(session: Session, planned: Planned, execution: Execution) -> Sealed | None:
-    """Seal a run that has ended; None when the lease is no longer ours.
+def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine | None:
+    """Seal a run that has ended and return its line; None when the lease is no longer ours.
 
     Writes: the bundle (the commit), then the index line, the event, the package's folder put by
     for the next one, and a phase line when the history now calls for one. Whoever finds one of
@@ -43,7 +36,7 @@ def seal(session: Session, planned: Planned, execution: Execution) -> Sealed | N
     _enter(session, line)
     session.lab.packages.recycle(planned.folder)
     _review(session)
-    return Sealed(line)
+    return line
 
 
 def _judged(session: Session, manifest: Manifest, execution: Execution) -> RunMetrics:

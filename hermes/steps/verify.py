@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
+from hermes.model import IndexLine
 from hermes.store.specs import load
 
 
@@ -36,8 +37,9 @@ def experiment_problems(lab: Lab, experiment: str) -> Iterator[str]:
     except BrokenFile as error:
         yield error.message
     yield from lab.journal(experiment).check()
+    indexed = {line.run_id: line.sha256 for line in lab.index(experiment).read().lines}
     for run in lab.bundles.list(experiment):
-        yield from lab.bundles.verify(experiment, run)
+        yield from lab.bundles.verify(experiment, run, expected_sha256=indexed.get(run))
     yield from lab.bundles.verify_chain(experiment)
     yield from index_problems(lab, experiment)
 
@@ -56,11 +58,11 @@ def index_problems(lab: Lab, experiment: str) -> Iterator[str]:
             yield f"{path}: {line.run_id} does not match its manifest"
 
 
-def _agrees(lab: Lab, experiment: str, line: object) -> bool:
+def _agrees(lab: Lab, experiment: str, line: IndexLine) -> bool:
     from hermes.store.index import index_line
 
     try:
-        manifest, metrics, sha256 = lab.bundles.read(experiment, line.run_id)  # type: ignore[attr-defined]
+        manifest, metrics, sha256 = lab.bundles.read(experiment, line.run_id)
     except BrokenFile:
         return True  # told of by its own check
     return index_line(manifest, metrics, sha256) == line

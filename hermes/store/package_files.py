@@ -22,7 +22,10 @@ MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")  # what makes
 
 
 def build(package_layout: PackageLayout, package: Package, draft: Manifest, plan: str) -> None:
-    """Write the files of a package; the draft names the plan's digest, so a cut one shows."""
+    """Make the content of a package; the draft names the plan's digest, so a cut one shows.
+
+    Writes: all files and folders of a planned package, not synced.
+    """
     text = plan.encode("utf-8", "backslashreplace")
     draft = replace(draft, files={_PLAN: FileDigest(codec.digest(text), len(text))})
     run = package_layout.run
@@ -34,7 +37,10 @@ def build(package_layout: PackageLayout, package: Package, draft: Manifest, plan
 
 
 def write(path: Path, line: bytes) -> None:
-    """Write a file of the package, over the one of a spent package if it is there."""
+    """Write a file of the package, over the one of a spent package if it is there.
+
+    Writes: ``path``, in place. Raises FileNotFoundError when the package is gone.
+    """
     try:
         files.overwrite(path, line)
     except FileNotFoundError:
@@ -53,6 +59,7 @@ def first_line(path: Path) -> bytes:
 
 
 def is_spent(folder: Path) -> bool:
+    """Say whether nothing but the files of a package is left in its folder."""
     found = listing(folder)
     return found is not None and found <= _OWN_FILES
 
@@ -66,6 +73,7 @@ def listing(folder: Path) -> set[str] | None:
 
 
 def dispatch_id(folder: PackageLayout) -> str:
+    """Return the id in a package's folder name; "" when that is no such name."""
     name = parse_package(folder.folder.name)
     return name.dispatch_id if name else ""
 
@@ -94,5 +102,6 @@ def is_ready(folder: PackageLayout, draft: Manifest) -> bool:
 
 
 def would_belong(temporary: str, experiment: str) -> bool:
+    """Say whether a temporary name is that of a package of ``experiment``."""
     name = parse_package(files.temporary_for(temporary))
     return name is not None and name.experiment == experiment

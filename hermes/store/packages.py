@@ -92,6 +92,8 @@ class Packages:
     def take_over(self, folder: PackageLayout, *, worker: str) -> PackageLayout | None:
         """Make a package that another owner left ours; None when it is gone.
 
+        None too while we hold another of that name: one of the two came too late.
+
         The other one, should it wake up, finds nothing under the old name: it cannot write into
         what we seal. What was found is durable on return, so a planned run may be started.
 
@@ -101,10 +103,12 @@ class Packages:
         if name is None:
             return None
         ours = self._layout.running / package_name(name.dispatch_id, name.attempt, worker)
+        if ours != folder.folder and files.exists(ours):
+            return None
         if not files.claim(folder.folder, ours):
             return None
         made = [ours / path for path in MADE]
-        files.sync_paths([self._layout.running, *filter(os.path.lexists, made)])
+        files.sync_paths([self._layout.running, *filter(os.path.exists, made)])
         return PackageLayout(ours)
 
     def running(self, experiment: str | None = None) -> list[Found]:
