@@ -45,9 +45,9 @@ def specimen(session: Session) -> Specimen:
 
 
 class Floor:
-    """Writes what a specimen holds again and again, each time with the command in between.
+    """Writes what a specimen holds again and again, each time with the command before it.
 
-    Nothing is ever removed, nothing is checked, and nothing of the lab's own is written beside.
+    Nothing is removed, nothing is checked, and nothing of the lab's own is written beside.
     """
 
     def __init__(self, place: Path, command: str, sample: Specimen) -> None:
@@ -60,34 +60,49 @@ class Floor:
         for folder in (self._running, self._runs):
             folder.mkdir(parents=True)
 
-    def __call__(self) -> None:
-        """Make one iteration: the plan made durable, the command, the rest, two lines."""
-        self._number += 1
-        name = f"RUN-{self._number:06d}"
-        planned, sealed = self._running / name, self._runs / name
-        self._plan(planned)
-        self._write_rest(planned, bare(self._command))
-        os.rename(planned, sealed)
+    def least(self) -> None:
+        """Run the command, write the files and their folder durably, add a line to an index."""
+        ended = bare(self._command)
+        run = self._next(self._runs)
+        os.mkdir(run)
+        self._write_files(run, {**self._sample.bundle, **_printed(ended)})
+        _sync(run)
+        _append(self._place / "metrics.jsonl", self._sample.index_line)
+
+    def in_steps(self) -> None:
+        """Do it in the lab's steps: plan durable, command, the rest durable, rename, two lines."""
+        running = self._next(self._running)
+        sealed = self._runs / running.name
+        self._plan(running)
+        ended = bare(self._command)
+        rest = {name: data for name, data in self._sample.bundle.items() if name != _PLAN}
+        self._write_files(running, {**rest, **_printed(ended)})
+        _sync(running)
+        os.rename(running, sealed)
         _sync(self._runs)
         _sync(self._running)
         _append(self._place / "metrics.jsonl", self._sample.index_line)
         _append(self._place / "events.jsonl", self._sample.event_line)
 
-    def _plan(self, planned: Path) -> None:
-        building = self._running / f".{planned.name}.tmp"
-        for folder in (building, building / "artifacts"):
-            os.mkdir(folder)
-        _write(building / _PLAN, self._sample.bundle[_PLAN])
+    def _next(self, folder: Path) -> Path:
+        self._number += 1
+        return folder / f"RUN-{self._number:06d}"
+
+    def _plan(self, running: Path) -> None:
+        building = self._running / f".{running.name}.tmp"
+        os.mkdir(building)
+        self._write_files(building, {_PLAN: self._sample.bundle[_PLAN]})
         _sync(building)
-        os.rename(building, planned)
+        os.rename(building, running)
         _sync(self._running)
 
-    def _write_rest(self, run: Path, ended: subprocess.CompletedProcess[bytes]) -> None:
-        printed = {"stdout.log": ended.stdout, "stderr.log": ended.stderr}
-        for name, data in {**self._sample.bundle, **printed}.items():
-            if name != _PLAN:
-                _write(run / name, data)
-        _sync(run)
+    def _write_files(self, folder: Path, contents: Mapping[str, bytes]) -> None:
+        for name, data in contents.items():
+            _write(folder / name, data)
+
+
+def _printed(ended: subprocess.CompletedProcess[bytes]) -> dict[str, bytes]:
+    return {"stdout.log": ended.stdout, "stderr.log": ended.stderr}
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,7 +6,6 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import measuring
@@ -22,6 +21,7 @@ from hermes.steps.session import Order, Session, opened
 MOST_OVER_BARE_MS = 4.0
 MOST_OVER_FLOOR = 1.6
 _MANY = 1_000_000
+_LAB, _BARE, _LEAST, _STEPS = "the lab", "the bare command", "the floor", "the floor in steps"
 
 
 def run(options: Options) -> Section:
@@ -31,9 +31,10 @@ def run(options: Options) -> Section:
         f"The command is `{TRIVIAL}`; the strategy is `random` with two parameters, which are"
         " merged into a file of a copied workspace.",
         "*Bare* is `subprocess.run` of the same command.",
-        "*Floor* runs it and writes the same files with the same bytes by the plainest means:"
-        " each file and folder synced by itself, the plan before the command starts, each rename"
-        " synced in both folders, then a line in an index and one in a ledger.",
+        "*The floor* runs it and durably writes the files of a bundle with the same bytes, by the"
+        " plainest means: each file is synced, then their folder, then a line goes into an index.",
+        "*In steps* it also keeps the lab's order: the plan is durable before the command starts,"
+        " the folder is renamed into history and both places are synced, a ledger gets a line.",
     )
     with options.workplace() as place:
         lab = a_lab(place)
@@ -50,52 +51,48 @@ def run(options: Options) -> Section:
 # In one process
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One batch of each kind: seconds of its median iteration."""
-
-    lab: float
-    bare: float
-    floor: float
-
-
 def _in_process(section: Section, session: Session, place: Path, options: Options) -> None:
-    rounds, batch = options.pick(31, 9, 2), options.pick(40, 20, 2)
+    rounds, batch = options.pick(32, 8, 2), options.pick(40, 20, 2)
     note(f"overhead: {rounds} turns of {batch} iterations")
     tally = Tally()
     iterate(session, tally, batch, on_run=lambda _: None)  # warms up
     floor = Floor(place / "floor", TRIVIAL, specimen(session))
-    turns = [_turn(session, tally, floor, batch, number) for number in range(rounds)]
-    lab, bare_, flat = ([getattr(turn, k) for turn in turns] for k in ("lab", "bare", "floor"))
-    over = [one - other for one, other in zip(lab, bare_, strict=True)]
+    kinds: dict[str, Callable[[], list[float]]] = {
+        _LAB: lambda: iterations(session, tally, batch),
+        _BARE: lambda: [seconds(_bare) for _ in range(batch)],
+        _LEAST: lambda: [seconds(floor.least) for _ in range(batch)],
+        _STEPS: lambda: [seconds(floor.in_steps) for _ in range(batch)],
+    }
+    taken = _taken(kinds, rounds)
+    over = [(one - other) * MS for one, other in zip(taken[_LAB], taken[_BARE], strict=True)]
+    times = {name: ratios(taken[_LAB], taken[name]) for name in (_LEAST, _STEPS)}
     section.targets(
         [
-            Target("over the bare command", statistics.median(over) * MS, MOST_OVER_BARE_MS, "ms"),
-            Target(
-                "over the floor", statistics.median(ratios(lab, flat)), MOST_OVER_FLOOR, "times"
+            Target("over the bare command", statistics.median(over), MOST_OVER_BARE_MS, "ms"),
+            *(
+                Target(f"over {name}", statistics.median(found), MOST_OVER_FLOOR, "times")
+                for name, found in times.items()
             ),
         ]
     )
     rows = [
-        ["an iteration of the lab, ms", *spread([value * MS for value in lab]).shown()],
-        ["the bare command, ms", *spread([value * MS for value in bare_]).shown()],
-        ["the floor, ms", *spread([value * MS for value in flat]).shown()],
-        ["lab - bare, ms", *spread([value * MS for value in over]).shown()],
-        ["lab / floor", *spread(ratios(lab, flat)).shown()],
+        *([f"{name}, ms", *spread([t * MS for t in taken[name]]).shown()] for name in kinds),
+        ["lab - bare, ms", *spread(over).shown()],
+        *([f"lab / {name}", *spread(found).shown()] for name, found in times.items()),
     ]
     section.table([f"{rounds} turns of {batch}", "least", "median", "most"], rows)
     assert tally.successes == tally.runs == session.state.success_count
 
 
-def _turn(session: Session, tally: Tally, floor: Floor, batch: int, number: int) -> Turn:
-    """Measure a batch of each kind, in an order that changes."""
-    kinds: list[tuple[str, Callable[[], float]]] = [
-        ("lab", lambda: statistics.median(iterations(session, tally, batch))),
-        ("bare", lambda: statistics.median(seconds(_bare) for _ in range(batch))),
-        ("floor", lambda: statistics.median(seconds(floor) for _ in range(batch))),
-    ]
-    shift = number % len(kinds)
-    return Turn(**{name: measure() for name, measure in [*kinds[shift:], *kinds[:shift]]})
+def _taken(kinds: dict[str, Callable[[], list[float]]], rounds: int) -> dict[str, list[float]]:
+    """Measure a batch of each kind in an order that changes; return the median of each batch."""
+    names = list(kinds)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        shift = number % len(names)
+        for name in [*names[shift:], *names[:shift]]:
+            taken[name].append(statistics.median(kinds[name]()))
+    return taken
 
 
 def _bare() -> None:

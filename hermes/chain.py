@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from hermes import codec, files
-from hermes.errors import BrokenFile
+from hermes.errors import BrokenFile, broken_file
 
 _START = b'{"seq":'
 _END = re.compile(rb',"sum":"[0-9a-f]{16}"\}')
 _END_LIKE = b',"sum":"' + b"0" * 16 + b'"}'
+_REMEDY = "Move what stands there elsewhere, and take the file from a backup."
 
 
 class Chained(Protocol):
@@ -61,7 +62,7 @@ def append(
 ) -> Record:
     """Append the record that ``make`` builds from its ``seq`` and ``previous``, and return it.
 
-    Raises BrokenFile when a folder stands at ``path`` or its own folder is gone.
+    Raises BrokenFile when ``path`` cannot be appended to, whatever stands there.
 
     Writes: one line of ``path`` under its lock, synced if ``durable``.
     """
@@ -73,8 +74,11 @@ def append(
 
     try:
         files.append(path, build, durable=durable)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise BrokenFile(str(path), f"cannot be appended to ({error.strerror})") from None
+    except OSError as error:
+        if broken_file(error) is None:
+            raise
+        reason = f"cannot be appended to ({error.strerror})"
+        raise BrokenFile(str(path), reason, _REMEDY) from None
     return made[-1]
 
 

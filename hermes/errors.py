@@ -16,6 +16,7 @@ Losing a race is not an error but a value (``None`` or ``False``), and so is a f
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from enum import IntEnum
 
@@ -114,6 +115,21 @@ class BrokenFile(Fault):
         super().__init__(f"{path}: {reason}", remedy or "Run `watchdog repair=yes`.")
         self.path = path
         self.reason = reason
+
+
+_OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+
+
+def broken_file(error: OSError, remedy: str = "") -> BrokenFile | None:
+    """Return what the system said of one file as the error of that file alone.
+
+    None when it said it of no file, or when the machine is to blame: a full disk stops everybody.
+    """
+    if error.filename is None or error.errno in _OF_THE_MACHINE:
+        return None
+    return BrokenFile(str(error.filename), str(error.strerror), remedy)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 from crash_harness import KILLS, points, power_loss_states, recorded, run_killed
 
 from hermes import files
+from hermes.files import temporary
 
 HOSTILE_NAMES = [
     "with space",
@@ -41,7 +42,7 @@ class RefusingOperations(files.Operations):
 @pytest.fixture
 def operations():
     """Put operations in place for one test."""
-    before = files._ops
+    before = files.operations.current
     yield files.use
     files.use(before)
 
@@ -400,9 +401,9 @@ def test_temporary_names_tell_what_they_are_for_and_by_whom(tmp_path):
 def test_a_temporary_name_that_a_crash_left_behind_is_not_taken(tmp_path, monkeypatch):
     import itertools
 
-    monkeypatch.setattr(files, "_counter", itertools.count())
+    monkeypatch.setattr(temporary, "_counter", itertools.count())
     files.temporary_beside(tmp_path / "file").touch()
-    monkeypatch.setattr(files, "_counter", itertools.count())  # as after a restart, same id
+    monkeypatch.setattr(temporary, "_counter", itertools.count())  # as after a restart, same id
     assert files.replace(tmp_path / "file", b"content")
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from hermes import policy
 from hermes.clock import format_time, parse_time
 from hermes.layout import PackageLayout, dispatch_id, run_id
-from hermes.model import SCHEMA_VERSION, Manifest, Package, Phase
+from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
+from hermes.spec import Spec
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Session
 
@@ -97,12 +98,11 @@ def _waiting(session: Session) -> Planned | None:
 
 
 def _publish(session: Session, idea: Idea) -> Planned:
-    from hermes.executing.parameters import check_parameters
     from hermes.executing.sandbox import check_workspace
     from hermes.render.run_text import plan_text
 
     spec = session.spec.at_tier(session.tier)
-    check_parameters(spec, idea.proposal.params)
+    _check_parameters(session, spec, idea.proposal.params)
     check_workspace(spec, data_root=session.lab.layout.root, environment=session.base_environment)
     manifest = _draft(session, idea)
     package = Package(
@@ -118,6 +118,19 @@ def _publish(session: Session, idea: Idea) -> Planned:
     text = plan_text(session.spec, manifest, session.state)
     folder = session.lab.packages.publish_running(package, manifest, text, worker=session.worker)
     return Planned(package, folder, manifest)
+
+
+def _check_parameters(session: Session, spec: Spec, params: Params) -> None:
+    """Refuse parameters that cannot reach the command; once in a session for the same names.
+
+    Whoever changes the user's configuration file later is told by the run's outcome.
+    """
+    from hermes.executing.parameters import check_parameters
+
+    names = (session.tier, frozenset(params))
+    if names not in session.checked_names:
+        check_parameters(spec, params)
+        session.checked_names.add(names)
 
 
 def _draft(session: Session, idea: Idea) -> Manifest:

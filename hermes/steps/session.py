@@ -59,6 +59,7 @@ class Session:
         self.last_planned_at: str = last.planned_at if last else ""
         self.fenced_out = False
         self.has_planned = False
+        self.checked_names: set[tuple[str, frozenset[str]]] = set()
 
     @property
     def spec(self) -> Spec:

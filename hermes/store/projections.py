@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hermes import codec, files
 from hermes.errors import Busy
-from hermes.layout import Layout
+from hermes.layout import ExperimentLayout, Layout
 
 _WAIT_SECONDS = 10.0
 LAB_LOCK = "lab"  # no experiment may be called that
@@ -27,8 +27,13 @@ class Projections:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the projection lock of an experiment, or of the lab. Raises Busy."""
+        """Hold the projection lock of an experiment, or of the lab. Raises Busy.
+
+        Writes: the lock file, created once; what stands in its place and is no file is set aside.
+        """
         path = self._layout.projection_lock(name)
+        if not path.is_file() and files.exists(path):
+            files.set_aside(path)
         with files.locked(path, wait_seconds=_WAIT_SECONDS) as held:
             if not held:
                 raise Busy(
@@ -44,9 +49,16 @@ class Projections:
         """
         try:
             return files.replace(path, data)
-        except FileNotFoundError:
-            files.make_folder(path.parent)
+        except (FileNotFoundError, NotADirectoryError):
+            self._make_folder(path.parent)
             return files.replace(path, data)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Create a folder; what stands in the place of one for checkpoints is set aside."""
+        is_ours = folder == ExperimentLayout(folder.parent).checkpoints
+        if is_ours and files.exists(folder) and folder.parent.is_dir():
+            files.set_aside(folder)
+        files.make_folder(folder)
 
     def write_once(self, path: Path, data: bytes) -> bool:
         """Put ``data`` in place unless the file is there already; False when it was.
@@ -65,9 +77,18 @@ class Projections:
 
     def read_token(self, path: Path) -> str | None:
         """Return the package that a token names, or None; a broken token names none."""
+        package = self._named_in(path)
+        return package if isinstance(package, str) else None
+
+    def is_token(self, path: Path) -> bool:
+        """Say whether a token can be read; it may name no package."""
+        package = self._named_in(path)
+        return package is None or isinstance(package, str)
+
+    def _named_in(self, path: Path) -> object:
+        """Return what a token names; False when it cannot be read."""
         try:
             raw: Mapping[str, object] = codec.from_json(files.read(path) or b"null")
-            package = raw["package"]
+            return raw["package"]
         except (ValueError, TypeError, KeyError, OSError):
-            return None
-        return package if isinstance(package, str) else None
+            return False

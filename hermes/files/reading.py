@@ -1,0 +1,56 @@
+"""Reads files and folders; what is not there is a value, not an error."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hermes.files.temporary import is_temporary
+
+
+def read(path: Path | str) -> bytes | None:
+    """Return a file's content, or None when there is no such file."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
+    """Return the complete lines after ``offset`` and the offset behind the last of them.
+
+    Takes no lock. A line still being written (no newline yet) is left for the next reading.
+    """
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            data = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return [], 0
+    end = data.rfind(b"\n") + 1
+    return data[:end].split(b"\n")[:-1], offset + end
+
+
+def read_before(path: Path | str, offset: int, length: int) -> bytes:
+    """Return up to ``length`` bytes that end at ``offset``; b"" when the file is shorter."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(max(0, offset - length))
+            data = stream.read(min(length, offset))
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    return data if len(data) == min(length, offset) else b""
+
+
+def list_folder(path: Path | str) -> list[str]:
+    """Return the names in a folder, sorted; temporary files left out; [] when it is missing."""
+    try:
+        return sorted(name for name in os.listdir(path) if not is_temporary(name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def exists(path: Path | str) -> bool:
+    """Say whether something (a dangling link too) is called ``path``."""
+    return os.path.lexists(path)

@@ -1,0 +1,412 @@
+"""Signals, kills and rivals: what they leave behind, and that nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from forked import begin, command, done
+from labs import LOSS_OF_X, a_lab, an_experiment, burst, hermes, lines, views
+
+from hermes.clock import FixedClock, parse_time
+from hermes.model import Outcome
+from hermes.modes.loop import Tally, iterate
+from hermes.steps.recover import recover
+from hermes.steps.refresh import refresh
+from hermes.steps.session import Order, opened
+from hermes.steps.verify import verify
+from hermes.steps.watchdog import watchdog
+from hermes.store.leases import Leases
+from hermes.store.processes import start_time, this_process
+
+ATTENDED = Order(attended=True)
+QUIET = 'sleep 60 & echo $! >> "$PIDS"; echo $$ >> "$PIDS"; touch "$THERE"; wait'
+STUBBORN = (
+    'trap "" TERM INT HUP; '
+    'setsid sh -c \'trap "" TERM INT HUP; echo $$ >> "$PIDS"; sleep 60\' & '
+    'sh -c \'trap "" TERM; echo $$ >> "$PIDS"; while :; do sleep 60; done\' & '
+    'echo $$ >> "$PIDS"; while [ "$(wc -l < "$PIDS")" -lt 3 ]; do sleep 0.01; done; '
+    'touch "$THERE"; while :; do sleep 60; done'
+)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "lab-data"
+
+
+@pytest.fixture
+def lab(root):
+    return a_lab(root)
+
+
+class Hanging:
+    """An experiment whose runs are quick but for one, which begins a tree of processes and hangs."""
+
+    def __init__(self, lab, folder: Path, tree: str = QUIET, *, at: int = 3, **fields) -> None:
+        self.there, self.pids = folder / "there", folder / "pids"
+        self.go_on = folder / "go-on"
+        hang = f'export THERE="{self.there}" PIDS="{self.pids}"; touch "$PIDS"; {tree}'
+        once = f'if [ "$LAB_RUN_ITERATION" = {at} ]; then {hang}; fi; {LOSS_OF_X}'
+        an_experiment(lab, folder, executor_command=once, **fields)
+
+    def waits(self, seconds: float = 20.0) -> None:
+        """Wait until the hanging run has begun all of its processes."""
+        until = time.monotonic() + seconds
+        while not self.there.exists():
+            assert time.monotonic() < until, "the hanging run does not begin"
+            time.sleep(0.005)
+
+    def living(self) -> list[int]:
+        """Return which of the processes that it began are alive."""
+        pids = [int(word) for word in self.pids.read_text().split()]
+        assert pids
+        return [pid for pid in pids if start_time(pid) is not None]
+
+    def kill_the_rest(self) -> None:
+        for pid in self.living():
+            os.kill(pid, signal.SIGKILL)
+
+
+def expect_whole(lab, root, *, runs):
+    """The history is whole, and derived files are what they are derived from."""
+    assert [line.seq for line in lines(lab)] == list(range(1, runs + 1))
+    assert sorted(line.run_id for line in lines(lab)) == lab.bundles.list("exp")
+    assert lab.packages.running() == []
+    assert verify(lab).problems == ()
+    done(root, "status")
+    before = views(lab)
+    assert refresh(lab).problems == ()
+    assert views(lab) == before
+    sealed = [event.run_id for event in lab.ledger.read().records if event.kind == "sealed"]
+    assert sealed == [line.run_id for line in lines(lab)]
+
+
+def expect_made_up(lab, root, *, at=3):
+    """What was cut off is recorded as that, and its trial ran again under a new number."""
+    cut, again = lines(lab)[at - 1 : at + 1]
+    assert (cut.outcome, cut.value) == (Outcome.INTERRUPTED, None)
+    assert cut.reason == "the process that ran it ended before the run did"
+    assert (again.outcome, again.trial) == (Outcome.SUCCESS, cut.trial)
+    assert again.parent_run == cut.run_id
+    assert (again.params, again.origin.value) == (cut.params, "retry")
+    assert [event.kind for event in lab.ledger.read().records].count("interrupted") == 1
+
+
+# signals
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_burst_and_all_it_began_and_keeps_what_was_finished(
+    lab, root, tmp_path, number, code
+):
+    hanging = Hanging(lab, tmp_path)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    running.kill(number)
+    answer = running.end()
+    assert answer.code == code
+    assert answer.err.splitlines()[-1] == "Interrupted; what was finished is kept."
+    assert "Traceback" not in answer.err
+    assert hanging.living() == []
+    assert [line.outcome for line in lines(lab)] == [Outcome.SUCCESS] * 2
+    assert lab.leases.read("exp").held is False
+    done(root, "burst", "exp=exp", "n=2")
+    expect_made_up(lab, root)
+    expect_whole(lab, root, runs=5)
+
+
+def test_children_that_ignore_the_signal_die_too_also_in_sessions_of_their_own(
+    lab, root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("hermes.executing.run._Run.stop_grace", 0.2, raising=False)
+    hanging = Hanging(lab, tmp_path, STUBBORN)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    assert len(hanging.living()) == 3
+    running.kill(signal.SIGTERM)
+    assert running.end().code == 143
+    assert hanging.living() == []
+    done(root, "run_once")
+    expect_made_up(lab, root)
+
+
+def test_a_second_signal_does_not_let_anything_survive(lab, root, tmp_path):
+    hanging = Hanging(lab, tmp_path, STUBBORN)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    for _ in range(3):
+        running.kill(signal.SIGINT)
+        time.sleep(0.1)
+    assert running.end().code == 130
+    assert hanging.living() == []
+    done(root, "run_once")
+    expect_made_up(lab, root)
+    expect_whole(lab, root, runs=4)
+
+
+def test_a_command_that_outlives_its_time_takes_its_whole_tree_with_it(lab, root, tmp_path):
+    hanging = Hanging(lab, tmp_path, STUBBORN, at=1, time_budget_minutes=0.01)
+    burst(lab, "exp", 1)
+    assert lines(lab)[0].outcome is Outcome.TIMEOUT
+    assert hanging.living() == []
+
+
+def test_a_cycle_that_is_interrupted_leaves_the_next_one_to_make_up_for_it(lab, root, tmp_path):
+    hanging = Hanging(lab, tmp_path, at=1)
+    running = begin(root, "run_once")
+    hanging.waits()
+    running.kill(signal.SIGTERM)
+    assert running.end().code == 143
+    assert hanging.living() == []
+    done(root, "run_once")
+    expect_made_up(lab, root, at=1)
+
+
+def test_an_interrupt_between_two_iterations_leaves_nothing_to_make_up_for(lab, root, tmp_path):
+    an_experiment(lab, tmp_path)
+    running = begin(root, "burst", "exp=exp", "n=9", "pause=60")
+    until = time.monotonic() + 20
+    while len(lines(lab)) < 1 or lab.packages.running():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    running.kill(signal.SIGINT)
+    assert running.end().code == 130
+    assert lab.leases.read("exp").held is False
+    done(root, "burst", "exp=exp", "n=2")
+    assert [line.outcome for line in lines(lab)] == [Outcome.SUCCESS] * 3
+    expect_whole(lab, root, runs=3)
+
+
+def test_the_real_command_ends_as_the_shell_expects(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, executor_command="kill -INT $PPID; sleep 60")
+    assert hermes(root, "burst", "exp=exp").returncode == 130
+    assert hermes(root, "burst", "exp=exp", "n=1").returncode == 130
+    assert len(lines(lab)) == 1
+
+
+# kills
+
+
+@pytest.mark.parametrize("reviving", ["run_once", "burst", "recover"])
+def test_a_killed_burst_is_reclaimed_and_what_it_had_begun_is_stopped(
+    lab, root, tmp_path, reviving
+):
+    hanging = Hanging(lab, tmp_path, STUBBORN)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    running.kill(signal.SIGKILL)
+    assert running.end().code == -9
+    assert len(hanging.living()) == 3
+    words = [reviving, "exp=exp", "n=1"] if reviving == "burst" else [reviving]
+    done(root, *words)
+    assert lines(lab)[2].outcome is Outcome.INTERRUPTED
+    if reviving == "recover":
+        assert len(lines(lab)) == 3
+        done(root, "run_once")
+    assert hanging.living() == []
+    expect_made_up(lab, root)
+    expect_whole(lab, root, runs=4)
+    assert watchdog(lab) == []
+
+
+def test_a_cycle_for_one_experiment_reclaims_what_another_left(lab, root, tmp_path):
+    hanging = Hanging(lab, tmp_path)
+    an_experiment(lab, tmp_path, "other")
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    running.kill(signal.SIGKILL)
+    running.end()
+    done(root, "run_once", "exp=other")
+    assert [line.outcome for line in lines(lab)][2:] == [Outcome.INTERRUPTED]
+    assert len(lines(lab, "other")) == 1
+    hanging.kill_the_rest()
+
+
+def test_a_trial_that_always_kills_the_lab_is_given_up_and_the_next_has_its_turn(
+    lab, root, tmp_path
+):
+    an_experiment(
+        lab,
+        tmp_path,
+        strategy="grid",
+        search_space={"x": {"type": "int", "low": 1, "high": 3}},
+        executor_command=f'if [ "$LAB_PARAM_X" = 1 ]; then kill -9 $PPID; fi; {LOSS_OF_X}',
+    )
+    codes = [command(root, "burst", "exp=exp", "n=9").code for _ in range(4)]
+    assert codes == [-9, -9, -9, 0]
+    assert [(line.trial, line.outcome.value) for line in lines(lab)] == [
+        (1, "interrupted"),
+        (1, "interrupted"),
+        (1, "interrupted"),
+        (2, "success"),
+        (3, "success"),
+    ]
+
+
+def test_what_was_cut_off_counts_neither_as_a_failure_nor_against_the_budget(lab, root, tmp_path):
+    hanging = Hanging(lab, tmp_path, at=2, max_iterations_total=3)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    hanging.waits()
+    running.kill(signal.SIGTERM)
+    running.end()
+    answer = done(root, "burst", "exp=exp", "n=9")
+    assert "max_iterations_total (3) is reached" in answer.out
+    assert [line.outcome.value for line in lines(lab)] == [
+        "success",
+        "interrupted",
+        "success",
+        "success",
+    ]
+
+
+# side by side
+
+
+def test_of_two_bursts_at_once_the_second_is_busy_and_harms_nothing(
+    lab, root, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("hermes.rules.plan._WAIT_SECONDS", 0.2)
+    hanging = Hanging(
+        lab, tmp_path, 'touch "$THERE"; while [ ! -e "$PIDS.go" ]; do sleep 0.01; done'
+    )
+    first = begin(root, "burst", "exp=exp", "n=6")
+    hanging.waits()
+    second = command(root, "burst", "exp=exp", "n=6")
+    assert second.code == 5
+    assert "exp is being worked on by another process." in second.err
+    for words in (["run_once"], ["recover"], ["refresh"], ["watchdog"], ["status"]):
+        done(root, *words)
+    assert len(lines(lab)) == 2
+    Path(f"{hanging.pids}.go").touch()
+    assert first.end().code == 0
+    assert [line.outcome for line in lines(lab)] == [Outcome.SUCCESS] * 6
+    expect_whole(lab, root, runs=6)
+
+
+def test_bursts_that_wait_for_each_other_make_all_their_runs(lab, root, tmp_path):
+    an_experiment(lab, tmp_path)
+    running = [begin(root, "burst", "exp=exp", "n=7", "seed=1") for _ in range(3)]
+    assert [child.end().code for child in running] == [0, 0, 0]
+    assert len({line.params["x"] for line in lines(lab)}) == 21
+    assert [line.trial for line in lines(lab)] == list(range(1, 22))
+    expect_whole(lab, root, runs=21)
+
+
+def test_cycles_and_bursts_at_once_lose_nothing_and_make_nothing_twice(lab, root, tmp_path):
+    an_experiment(lab, tmp_path)
+    an_experiment(lab, tmp_path, "other")
+    running = [begin(root, "run_once") for _ in range(4)]
+    running += [begin(root, "burst", "exp=exp", "n=5"), begin(root, "burst", "exp=other", "n=5")]
+    running += [begin(root, "recover"), begin(root, "refresh"), begin(root, "status")]
+    for child in running:
+        answer = child.end()
+        assert answer.code == 0, answer
+    for name in ("exp", "other"):
+        assert len(lines(lab, name)) >= 5
+        assert [line.trial for line in lines(lab, name)] == list(
+            range(1, len(lines(lab, name)) + 1)
+        )
+    assert verify(lab).problems == ()
+    assert lab.packages.running() == []
+
+
+# the lease
+
+
+def rival_of(lab, clock):
+    """Return the leases as another living process of this machine sees them."""
+    parent = os.getppid()
+    me = replace(this_process(), pid=parent, started=start_time(parent))
+    return Leases(lab.layout, clock, me=me)
+
+
+@pytest.fixture
+def clock():
+    return FixedClock(parse_time("2026-03-10T12:00:00.000000Z"))
+
+
+def test_a_long_burst_of_short_runs_keeps_its_lease(root, tmp_path, clock):
+    """None of its runs lasts long enough to give a sign of life by itself."""
+    lab = a_lab(root, clock)
+    an_experiment(lab, tmp_path)
+    rival = rival_of(lab, clock)
+    robbed = []
+
+    def time_goes_by(line):
+        clock.advance(100)
+        robbed.append(rival.acquire("exp") is not None)
+
+    with opened(lab, "exp", ATTENDED) as session:
+        iterate(session, Tally(), 12, on_run=time_goes_by)
+    assert robbed == [False] * 12
+    assert len(lines(lab)) == 12
+
+
+def test_a_burst_that_rests_longer_than_a_term_keeps_its_lease(root, tmp_path, clock, monkeypatch):
+    lab = a_lab(root, clock)
+    an_experiment(lab, tmp_path)
+    rival = rival_of(lab, clock)
+    robbed = []
+
+    class Time:
+        monotonic = clock.monotonic
+
+        @staticmethod
+        def sleep(seconds):
+            clock.advance(seconds)
+            robbed.append(rival.acquire("exp") is not None)
+
+    monkeypatch.setattr("hermes.modes.loop.time", Time)
+    with opened(lab, "exp", Order(attended=True, pause_seconds=1000.0)) as session:
+        iterate(session, Tally(), 2, on_run=lambda line: None)
+    assert len(robbed) >= 1000
+    assert not any(robbed)
+
+
+def test_a_burst_that_was_taken_over_makes_no_more_runs_and_says_so(root, tmp_path, clock):
+    lab = a_lab(root, clock)
+    an_experiment(lab, tmp_path)
+    rival = rival_of(lab, clock)
+    taken = []
+
+    def stand_still(line):
+        if line.seq == 2:
+            clock.advance(1000)
+            taken.append(rival.acquire("exp"))
+
+    tally = Tally()
+    with opened(lab, "exp", ATTENDED) as session:
+        iterate(session, tally, 9, on_run=stand_still)
+    assert tally.stopped == "another process took the experiment over"
+    assert len(lines(lab)) == 2
+    assert lab.packages.running() == []
+    assert lab.leases.read("exp") == taken[0]
+
+
+def test_an_iteration_that_another_owner_sealed_is_not_sealed_again(root, tmp_path, clock):
+    """An owner who stood still between planning and sealing finds his number used up."""
+    lab = a_lab(root, clock)
+    an_experiment(lab, tmp_path)
+    from hermes.steps.execute import execute
+    from hermes.steps.plan import plan
+    from hermes.steps.seal import seal
+
+    with opened(lab, "exp", ATTENDED) as session:
+        planned = plan(session)
+        hidden = planned.folder.folder.rename(tmp_path / planned.folder.folder.name)
+        other = plan(session)
+        assert other.manifest.iteration == planned.manifest.iteration
+        seal(session, other, execute(session, other))
+        hidden.rename(planned.folder.folder)
+        (planned.folder.run.stdout).write_bytes(b"begun\n")
+    assert len(lines(lab)) == 1
+    recover(lab)
+    assert [line.iteration for line in lines(lab)] == [1]
+    assert lab.packages.running() == []
