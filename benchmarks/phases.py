@@ -43,7 +43,7 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (loop, "seal", "seal"),
     (run_text, "result_text", "write the result's text"),
     (closing, "close", "close the bundle"),
-    (files, "sync_paths", "sync"),
+    (files.Operations, "sync_all", "sync"),
     (bundles.Bundles, "seal", "bundle"),
     (Index, "append", "append to the index"),
     (Lab, "record", "append to the ledger"),

@@ -10,6 +10,7 @@
     ├── CheckFailed         1   a check found something
     └── Fault               2   the lab itself erred, or its disk did
         └── BrokenFile      2   one file of the data root cannot be read
+            └── BrokenSpec  3   a SPEC.yaml that a person edited cannot be read
 
 Losing a race is not an error but a value (``None`` or ``False``), and so is a failed run.
 """
@@ -130,6 +131,12 @@ def broken_file(error: OSError, remedy: str = "") -> BrokenFile | None:
     if error.filename is None or error.errno in _OF_THE_MACHINE:
         return None
     return BrokenFile(str(error.filename), str(error.strerror), remedy)
+
+
+class BrokenSpec(BrokenFile):
+    """A SPEC.yaml that a person edited cannot be read; the request must wait for its mending."""
+
+    exit_code = ExitCode.REQUEST
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -31,10 +31,11 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class History:
-    """An experiment as its canonical files tell it."""
+    """An experiment as its canonical files tell it; ``resumed`` when a checkpoint fitted them."""
 
     spec: LoadedSpec
     state: ExperimentState
+    resumed: bool = False
 
     def status(self) -> Status:
         """Return the status that follows from it."""
@@ -42,17 +43,15 @@ class History:
 
 
 def read(lab: Lab, experiment: str) -> History:
-    """Read and fold an experiment. Raises BrokenFile when its SPEC cannot be read."""
+    """Read an experiment and fold both streams to their ends, from the checkpoint if it fits.
+
+    Raises BrokenFile when its SPEC or its index cannot be read.
+    """
     layout = lab.layout.experiment(experiment)
     spec = load(layout)
-    return History(spec, fold(lab, experiment, spec.spec.metric_direction))
-
-
-def fold(lab: Lab, experiment: str, direction: Direction) -> ExperimentState:
-    """Fold both streams to their ends, from the checkpoint if it fits."""
-    layout = lab.layout.experiment(experiment)
-    state = _checkpointed(lab, layout, direction) or ExperimentState(direction)
-    return advance(lab, experiment, state)
+    saved = _checkpointed(lab, layout, spec.spec.metric_direction)
+    state = saved or ExperimentState(spec.spec.metric_direction)
+    return History(spec, advance(lab, experiment, state), resumed=saved is not None)
 
 
 def advance(lab: Lab, experiment: str, state: ExperimentState) -> ExperimentState:

@@ -122,7 +122,7 @@ def _is_spent(state: ExperimentState, spec: Spec) -> bool:
 
 def _has_new_run(state: ExperimentState) -> bool:
     """Say whether a run was sealed after the phase was last set by a person."""
-    return state.run_count > state.forgiven_seq and state.phase is not Phase.AWAITING_HUMAN
+    return state.sealed_count > state.forgiven_seq and state.phase is not Phase.AWAITING_HUMAN
 
 
 def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:

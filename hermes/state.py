@@ -116,6 +116,11 @@ class ExperimentState:
         return self.recent[-1] if self.recent else None
 
     @property
+    def sealed_count(self) -> int:
+        """How many runs were ever sealed: more than are known when a bundle was lost."""
+        return max(self.run_count, self.last.seq if self.last else 0)
+
+    @property
     def failure_streak(self) -> int:
         """How many runs in a row failed, since the last working one or the last pardon."""
         return len(self.failure_seqs)

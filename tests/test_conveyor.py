@@ -110,6 +110,32 @@ def test_a_trial_that_was_cut_off_need_not_wait_for_the_cadence(clock, lab, root
     assert cycle(root) == (0, "", "")
 
 
+def test_a_cycle_makes_up_for_a_burst_that_was_cut_off_though_nothing_is_due(
+    clock, lab, root, tmp_path
+):
+    cut = tmp_path / "cut"
+    kill = f'if [ "$LAB_RUN_ITERATION" = 2 ] && [ ! -e {cut} ]; then touch {cut}; kill -9 $PPID; fi'
+    an_experiment(lab, tmp_path, cadence="weekly", executor_command=f"{kill}; {LOSS_OF_X}")
+    assert command(root, "burst", "exp=exp", "n=5").code == -9
+    for _ in range(3):
+        clock.advance(10 * MINUTE)
+        cycle(root)
+    assert [line.trial for line in lines(lab)] == [1, 2, 2]
+    assert [line.outcome.value for line in lines(lab)] == ["success", "interrupted", "success"]
+
+
+def test_what_ran_by_a_clock_that_was_ahead_does_not_starve(clock, lab, root, tmp_path):
+    for name in ("ahead", "one", "two"):
+        an_experiment(lab, tmp_path, name)
+    clock.set_wall(START + timedelta(days=3650))
+    cycle(root, "exp=ahead")
+    clock.set_wall(START)
+    for _ in range(6):
+        clock.advance(MINUTE)
+        cycle(root, "max_runs=1")
+    assert counts(lab) == {"ahead": 3, "one": 2, "two": 2}
+
+
 def test_a_clock_that_went_back_neither_stops_an_experiment_nor_hurries_it(
     clock, lab, root, tmp_path
 ):

@@ -152,6 +152,8 @@ def test_deleted_digests_come_back_byte_for_byte_after_all_that_followed(
         if hours == 60:
             done(root, "resume", "exp=exp")
             an_experiment(lab, tmp_path, "third")
+        if hours == 84:
+            done(root, "resume", "exp=other")
         if hours == 96:
             done(root, "complete", "exp=third", "reason=enough")
         done(root, "run_once")
@@ -159,6 +161,7 @@ def test_deleted_digests_come_back_byte_for_byte_after_all_that_followed(
     before = digests(root)
     assert len(before) == 5
     assert "lunch" in text_of(root, "2026-03-11")
+    assert "other` is awaiting-human" in text_of(root, "2026-03-12")
     for path in (root / "digests" / "daily").iterdir():
         path.unlink()
     refresh(Lab(root, environ=ENVIRON))

@@ -45,7 +45,7 @@ def lab(root):
 
 
 class Hanging:
-    """An experiment whose runs are quick but for one, which begins a tree of processes and hangs."""
+    """An experiment whose runs are quick but for one: that begins a tree of processes and hangs."""
 
     def __init__(self, lab, folder: Path, tree: str = QUIET, *, at: int = 3, **fields) -> None:
         self.there, self.pids = folder / "there", folder / "pids"
@@ -122,10 +122,7 @@ def test_a_signal_ends_a_burst_and_all_it_began_and_keeps_what_was_finished(
     expect_whole(lab, root, runs=5)
 
 
-def test_children_that_ignore_the_signal_die_too_also_in_sessions_of_their_own(
-    lab, root, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("hermes.executing.run._Run.stop_grace", 0.2, raising=False)
+def test_children_that_ignore_the_signal_die_too_also_in_sessions_of_their_own(lab, root, tmp_path):
     hanging = Hanging(lab, tmp_path, STUBBORN)
     running = begin(root, "burst", "exp=exp", "n=9")
     hanging.waits()

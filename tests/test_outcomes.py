@@ -231,6 +231,21 @@ def test_the_direction_comes_from_the_spec_and_editing_it_judges_history_anew(la
     assert intents == ["created", "spec"]
 
 
+def test_after_an_edit_of_the_direction_a_margin_is_asked_over_the_best_accepted_run(lab, tmp_path):
+    values = ["echo 5", "echo 3", "echo 5.5", "echo 7"]
+    an_experiment(
+        lab,
+        tmp_path,
+        strategy=None,
+        executor_command=in_turn(values),
+        acceptance={"min_improvement": 1.5},
+    )
+    burst(lab, "exp", 2)
+    edit(lab, "minimize", "maximize")
+    burst(lab, "exp", 2)
+    assert [line.accepted for line in lines(lab)] == [True, True, False, True]
+
+
 def edit(lab, old, new):
     path = lab.layout.experiment("exp").spec
     text = path.read_text()

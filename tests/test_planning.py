@@ -103,3 +103,29 @@ def test_an_experiment_without_a_command_makes_stub_runs_without_a_number(lab, t
     assert (tally.runs, tally.successes) == (2, 0)
     assert {line.outcome.value for line in lines(lab)} == {"stub"}
     assert {line.value for line in lines(lab)} == {None}
+
+
+def test_create_says_what_the_user_may_not_have_meant(lab, tmp_path):
+    from labs import write_spec
+
+    from hermes.steps.create import create
+
+    told = create(lab, write_spec(tmp_path, strategy=None)).notices
+    assert any("No strategy is named" in notice for notice in told)
+    stub = write_spec(tmp_path, "stub", executor_command=None, search_space=None, strategy=None)
+    assert any("each run is a stub" in notice for notice in create(lab, stub).notices)
+
+
+def test_what_can_never_be_planned_calls_for_a_person_and_takes_no_further_turn(lab, tmp_path):
+    from hermes import history
+    from hermes.model import Phase
+
+    an_experiment(lab, tmp_path, strategy="evolution")
+    with (
+        opened(lab, "exp", Order()) as session,
+        pytest.raises(RequestError, match="not there yet"),
+    ):
+        plan(session)
+    state = history.read(lab, "exp").state
+    assert state.phase is Phase.AWAITING_HUMAN
+    assert "evolution" in state.phase_reason

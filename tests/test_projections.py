@@ -37,6 +37,10 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside(lab):
     metrics = lab.layout.experiment("exp").metrics
     kept = metrics.read_bytes()
     metrics.write_bytes(kept[: kept.rindex(b"\n", 0, -1) + 1])
+    assert views_after_project(lab) == before
+    assert metrics.read_bytes() == kept  # the bundle has all that the line told
+    shutil.rmtree(lab.layout.experiment("exp").runs / lab.bundles.list("exp")[-1])
+    metrics.write_bytes(kept[: kept.rindex(b"\n", 0, -1) + 1])
     assert b'"run_count": 3' in views_after_project(lab)["experiments/exp/STATUS.json"]
 
 

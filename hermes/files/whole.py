@@ -61,7 +61,7 @@ def replace(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600
         try:
             operations.current.rename(str(temporary), str(path))
         except IsADirectoryError:
-            set_aside(path)
+            set_aside(path, only_folder=True)
             operations.current.rename(str(temporary), str(path))
     except BaseException:
         remove(temporary)
@@ -118,18 +118,17 @@ def _copy(stream: BinaryIO, target: Path, mode: int) -> None:
         os.close(fd)
 
 
-def set_aside(path: Path) -> Path | None:
+def set_aside(path: Path, *, only_folder: bool = False) -> Path | None:
     """Move what stands in the place of something else out of the way; nothing is deleted.
 
-    Returns its new name; None when it was gone. A folder is moved only if it still is one: by
-    now another process may have put the right file there.
+    Returns its new name; None when it was gone or, with ``only_folder``, is no folder: another
+    process may just have put the right file there.
 
     Writes: one rename.
     """
     kept = path.with_name(f"{path.name}.set-aside-{os.getpid()}-{next_number()}")
-    is_folder = os.path.isdir(path) and not os.path.islink(path)
     try:
-        operations.current.rename(f"{path}/" if is_folder else str(path), str(kept))
+        operations.current.rename(f"{path}/" if only_folder else str(path), str(kept))
     except (FileNotFoundError, NotADirectoryError):
         return None
     return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hermes.cli import console
 from hermes.errors import Busy, RequestError
 from hermes.rules import turns
 from hermes.rules.view import view
@@ -38,8 +39,10 @@ def plan_run(experiment: str) -> None:
     layout = lab.layout.experiment(experiment)
     with turns.put_down_on_error(experiment, attended=order.attended):
         if experiment in view().quotas:
-            wait = _WAIT_SECONDS if order.attended else 0.0
-            turn.session = open_session(lab, experiment, order, wait_seconds=wait)
+            turn.session = open_session(lab, experiment, order)
+            if turn.session is None and order.attended:
+                console.notice(f"{experiment} {BUSY}{_holder(experiment)}: waiting a little.")
+                turn.session = open_session(lab, experiment, order, wait_seconds=_WAIT_SECONDS)
             planned = plan(turn.session) if turn.session else Stop(BUSY)
             if isinstance(planned, Stop):
                 turn.tally.stop(planned)
@@ -52,12 +55,20 @@ def plan_run(experiment: str) -> None:
         _insist(experiment, turn)
 
 
+def _holder(experiment: str) -> str:
+    """Say who holds an experiment, in words that follow "another process"."""
+    lease = view().lab.leases.read(experiment)
+    if lease is None or not lease.held:
+        return ""
+    return f" ({lease.pid} on {lease.host.split('/')[0]}, since {lease.acquired_at[:19]} UTC)"
+
+
 def _insist(experiment: str, turn: turns.Turn) -> None:
     """Turn what an unattended cycle passes over into an answer for the person who asked."""
     if turn.session is None:
         raise Busy(
-            f"{experiment} {BUSY}.",
-            "Wait for it, or see who holds it with `show`.",
+            f"{experiment} {BUSY}{_holder(experiment)}.",
+            f"Wait for it, or run `hermes-lab pause exp={experiment}`: it stops after its run.",
         )
     if turn.planned is None:
         turns.close(experiment)

@@ -56,7 +56,9 @@ def put_down_on_error(experiment: str, *, attended: bool) -> Iterator[None]:
         close(experiment)
         if attended:
             raise
-        put_down(error if isinstance(error, LabError) else Fault(f"{experiment}: {error}"))
+        remedy = error.remedy if isinstance(error, LabError) else ""
+        message = error.message if isinstance(error, LabError) else str(error)
+        put_down(Fault(f"{experiment}: {message}", remedy))
 
 
 def close(experiment: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hermes.codec import digest
 from hermes.errors import RequestError
 from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
+from hermes.spec import Spec
 from hermes.store.journal import first_line
 from hermes.store.specs import PreparedSpec, prepare
 
@@ -43,7 +45,7 @@ def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
         files.remove_tree(temporary)
         raise
     lab.record("created", prepared.id, detail=str(source))
-    return Created(prepared.id, prepared.notices)
+    return Created(prepared.id, (*prepared.notices, *_advice(prepared.spec)))
 
 
 def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
@@ -67,6 +69,14 @@ def _check_search(prepared: PreparedSpec) -> None:
         check(spec.strategy)
     if spec.search_space is not None:
         read_space(spec.search_space, source=f"{prepared.id}/SPEC.yaml")
+
+
+def _advice(spec: Spec) -> Iterator[str]:
+    """Say what the user may not have meant."""
+    if not spec.has_command:
+        yield "Nothing is configured to run, so each run is a stub without a number."
+    if spec.search_space is not None and spec.strategy is None:
+        yield "No strategy is named, so runs get no parameters: add one, or give burst strategy=."
 
 
 def _refuse_taken(lab: Lab, experiment: str) -> None:

@@ -29,7 +29,7 @@ def set_phase(lab: Lab, experiment: str, phase: Phase, reason: str) -> bool:
         at=lab.now(),
         intent=Intent.PHASE,
         by="human",
-        after_runs=past.state.run_count,
+        after_runs=past.state.sealed_count,
         phase=phase,
         reason=reason,
     )

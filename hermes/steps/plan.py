@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hermes import policy
 from hermes.clock import format_time, parse_time
+from hermes.errors import RequestError
 from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
 from hermes.spec import Spec
@@ -38,7 +39,17 @@ def plan(session: Session) -> Planned | Stop:
 
     Writes: a folder in ``dispatch/running``; perhaps a phase line in the journal.
     A package that an earlier owner planned and never started is taken up as it stands.
+    Raises RequestError when the SPEC asks for what cannot be; unattended, a person is called for.
     """
+    try:
+        return _plan(session)
+    except RequestError as error:
+        if not session.order.attended:  # it would fail in every cycle, and take a turn each time
+            session.decide(Phase.AWAITING_HUMAN, error.message)
+        raise
+
+
+def _plan(session: Session) -> Planned | Stop:
     session.beat()  # short runs give no other sign of life
     session.catch_up()
     stop = _held_back(session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hermes.history import History
 from hermes.lab import Lab
 from hermes.layout import PROJECTED_FROM, ExperimentLayout
 from hermes.status import AsOf, Status
+from hermes.steps.mending import mend_index
 from hermes.store.projections import LAB_LOCK
 from hermes.store.specs import checkpoint as spec_checkpoint
 
@@ -52,28 +54,68 @@ class Projected:
 def project(lab: Lab, experiment: str) -> Projected:
     """Write every projection of an experiment that differs from what it should be.
 
-    Writes: the projections and checkpoints, by rename, under the experiment's projection lock.
+    Writes: the projections and checkpoints, by rename, under the experiment's projection lock;
+    the index, when it is not what was read the last time and does not name just the sealed runs.
     Raises BrokenFile when the SPEC cannot be read.
     """
-    from hermes.render.experiment import projections
-
-    layout = lab.layout.experiment(experiment)
     with lab.projections.lock(experiment):
-        seen = signature(layout)
-        past = history.read(lab, experiment)
-        for name, text in projections(past.spec.spec, past.state, past.status()).items():
-            lab.projections.write(layout.folder / name, text)
-        _write_checkpoints(lab, layout, past)
+        seen, past = _look_mended(lab, experiment)
+        for path, data in _derived(lab, past).items():
+            lab.projections.write(path, data)
     return Projected(seen, past.status().as_of)
 
 
-def _write_checkpoints(lab: Lab, layout: ExperimentLayout, past: History) -> None:
+def _look_mended(lab: Lab, experiment: str) -> tuple[Signature, History]:
+    """Look at the records; at an index that is not the one read the last time, mended first."""
+    found = None
+    with suppress(BrokenFile):
+        found = _look(lab, experiment)
+    if found is not None and found[1].resumed:
+        return found
+    if mend_index(lab, experiment) or found is None:
+        return _look(lab, experiment)
+    return found
+
+
+def _look(lab: Lab, experiment: str) -> tuple[Signature, History]:
+    return signature(lab.layout.experiment(experiment)), history.read(lab, experiment)
+
+
+def _derived(lab: Lab, past: History) -> dict[Path, bytes]:
+    """Return the content of every file that is derived from one experiment's records."""
+    from hermes.render.experiment import projections
+
     status = past.status()
-    write = lab.projections.write
-    write(layout.state, history.checkpoint(lab, status.id, past.state))
-    write(layout.parsed_spec, spec_checkpoint(past.spec))
-    write(layout.checkpoints / "latest-run.txt", f"{status.last_run or ''}\n".encode())
-    write(layout.checkpoints / "best-run.txt", f"{status.best_run or ''}\n".encode())
+    layout = lab.layout.experiment(status.id)
+    views = projections(past.spec.spec, past.state, status)
+    return {
+        **{layout.folder / name: text for name, text in views.items()},
+        layout.state: history.checkpoint(lab, status.id, past.state),
+        layout.parsed_spec: spec_checkpoint(past.spec),
+        layout.checkpoints / "latest-run.txt": f"{status.last_run or ''}\n".encode(),
+        layout.checkpoints / "best-run.txt": f"{status.best_run or ''}\n".encode(),
+    }
+
+
+def differing(lab: Lab, experiment: str) -> list[Path]:
+    """Return the derived files of an experiment that are missing or not what its records tell.
+
+    What lags behind the records as a whole is none of them: the next command brings it up to
+    date. Raises BrokenFile when the records cannot be read, Busy.
+    """
+    with lab.projections.lock(experiment):
+        past = history.read(lab, experiment)
+        projected = _projected_status(lab, experiment)
+        if projected is not None and projected.as_of != past.status().as_of:
+            return []
+        return [path for path, data in _derived(lab, past).items() if not _holds(path, data)]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return files.read(path) == data
+    except OSError:
+        return False
 
 
 def project_lab(lab: Lab, changed: Iterable[str] | None = None) -> None:
@@ -97,6 +139,19 @@ def project_lab(lab: Lab, changed: Iterable[str] | None = None) -> None:
         ordered = [statuses[name] for name in sorted(statuses)]
         lab.projections.write(lab.layout.lab_index, lab_index(ordered))
         lab.projections.write(lab.layout.lab_status, lab_status(ordered))
+
+
+def differing_of_lab(lab: Lab) -> list[Path]:
+    """Return those of the lab's own projections that are missing or damaged. Raises Busy."""
+    from hermes.render.overview import lab_index, lab_status
+
+    with lab.projections.lock(LAB_LOCK):
+        statuses = list(read_index(lab).values())
+        if not _holds(lab.layout.lab_index, lab_index(statuses)):
+            return [lab.layout.lab_index]
+        if not _holds(lab.layout.lab_status, lab_status(statuses)):
+            return [lab.layout.lab_status]
+        return []
 
 
 def read_index(lab: Lab) -> Mapping[str, Status]:

@@ -10,12 +10,11 @@ from hermes.steps.session import Order, Session, opened
 
 
 def reconcile(session: Session) -> None:
-    """Bring the packages and the index of an experiment we hold into order.
+    """Bring the packages of an experiment we hold into order.
 
-    Writes: sealed bundles for runs that had ended or were cut off, missing index lines, and the
-    removal of what is left over.
+    Writes: sealed bundles for runs that had ended or were cut off, and the removal of what is
+    left over.
     """
-    repair_index(session)
     packages = session.lab.packages
     packages.clear_unfinished(session.experiment)
     for found in packages.running(session.experiment):
@@ -45,23 +44,6 @@ def _is_past(session: Session, manifest: Manifest) -> bool:
         return False
     lines = session.lab.index(session.experiment).read().lines
     return any(line.iteration == manifest.iteration for line in lines)
-
-
-def repair_index(session: Session) -> bool:
-    """Rebuild the index when it does not name just the sealed bundles; False when it did."""
-    from hermes import history
-
-    lab, experiment = session.lab, session.experiment
-    index = lab.index(experiment)
-    if not index.missing(lab.bundles.list(experiment)):
-        return False
-    index.rebuild(lambda: lab.bundles.read_all(experiment))
-    lab.record("repaired", experiment, detail="metrics.jsonl was rebuilt from the bundles")
-    session.state = history.fold(lab, experiment, session.spec.metric_direction)
-    last = index.last()
-    session.previous_sha256 = last.sha256 if last else None
-    session.last_planned_at = last.planned_at if last else ""
-    return True
 
 
 def reclaimable(lab: Lab) -> list[str]:

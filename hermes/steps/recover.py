@@ -15,8 +15,8 @@ from hermes.errors import LabError
 from hermes.lab import Lab
 from hermes.layout import PackageLayout, parse_package
 from hermes.steps.init import init
+from hermes.steps.mending import mend_index
 from hermes.steps.project import project, project_lab
-from hermes.steps.refresh import mend_index
 from hermes.steps.session import Order, opened
 
 

@@ -9,6 +9,7 @@ from hermes.errors import LabError
 from hermes.lab import Lab
 from hermes.steps.digest import digest, missing
 from hermes.steps.init import init
+from hermes.steps.mending import mend_index
 from hermes.steps.project import project, project_lab
 
 
@@ -48,15 +49,3 @@ def _refresh_experiment(lab: Lab, experiment: str) -> str | None:
     except (LabError, OSError) as error:
         return f"{experiment}: {error}"
     return None
-
-
-def mend_index(lab: Lab, experiment: str) -> bool:
-    """Rebuild the index of an experiment when it does not name just the sealed bundles.
-
-    Safe beside a living owner: the file is replaced under its lock, and a line that the rebuilt
-    file holds already is not appended again.
-    """
-    index, bundles = lab.index(experiment), lab.bundles
-    if not index.missing(bundles.list(experiment)):
-        return False
-    return index.rebuild(lambda: bundles.read_all(experiment)).changed

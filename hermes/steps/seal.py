@@ -70,7 +70,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
     return replace(
         draft,
         lease_id=session.lease.lease_id,
-        seq=session.state.run_count + 1,
+        seq=session.state.sealed_count + 1,
         outcome=execution.outcome,
         reason=_short(execution.reason),
         started_at=execution.started_at,
@@ -93,8 +93,11 @@ def _enter(session: Session, line: IndexLine) -> None:
     written = session.lab.index(session.experiment).append(line)
     detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
     session.lab.record("sealed", session.experiment, line.run_id, detail)
-    state = fold_run(session.state, line)
-    session.state = replace(state, metrics_bytes=state.metrics_bytes + len(written))
+    if written:
+        state = fold_run(session.state, line)
+        session.state = replace(state, metrics_bytes=state.metrics_bytes + len(written))
+    else:  # whoever mended the index was quicker: fold the line that stands there
+        session.catch_up()
     session.previous_sha256 = line.sha256
     session.tell(line.trial_record())
 

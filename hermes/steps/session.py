@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes import history
+from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.model import Intent, Lease, Phase
 from hermes.state import ExperimentState, current_tier
-from hermes.store.specs import LoadedSpec, load
+from hermes.store.specs import LoadedSpec
 
 if TYPE_CHECKING:
     from hermes.executing.run import Executor
@@ -50,16 +51,25 @@ class Session:
         self.lease = lease
         self.order = order
         self.layout = lab.layout.experiment(experiment)
-        self.loaded: LoadedSpec = load(self.layout)
-        self.state: ExperimentState = history.fold(
-            lab, experiment, self.loaded.spec.metric_direction
-        )
+        past = history.read(lab, experiment)
+        self.loaded: LoadedSpec = past.spec
+        self.state: ExperimentState = past.state
+        self._check_journal()
         last = lab.index(experiment).last()
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
         self.fenced_out = False
         self.has_planned = False
         self.checked_names: set[tuple[str, frozenset[str]]] = set()
+
+    def _check_journal(self) -> None:
+        """Refuse to work where it cannot be told any more whether a person allows it."""
+        if not self.state.journal_seq:
+            raise BrokenFile(
+                str(self.layout.journal),
+                "holds no decision that can be read",
+                f"Take it from a backup, or decide anew: `resume exp={self.experiment}`.",
+            )
 
     @property
     def spec(self) -> Spec:
@@ -125,7 +135,7 @@ class Session:
             at=self.lab.now(),
             intent=Intent.PHASE,
             by=by,
-            after_runs=self.state.run_count,
+            after_runs=self.state.sealed_count,
             phase=phase,
             reason=reason,
         )
@@ -149,14 +159,16 @@ def open_session(
 ) -> Session | None:
     """Take the lease and complete what was left unfinished; None when somebody else works.
 
-    Raises BrokenFile when the SPEC cannot be read; the lease is given back then.
+    Raises BrokenFile when the SPEC or the journal cannot be read; the lease is given back then.
     """
+    from hermes.steps.mending import mend_index
     from hermes.steps.reclaim import reconcile
 
     lease = lab.leases.acquire(experiment, wait_seconds=wait_seconds)
     if lease is None:
         return None
     try:
+        mend_index(lab, experiment)
         session = Session(lab, experiment, lease, order)
         reconcile(session)
         _accept_edit(session)
@@ -188,7 +200,7 @@ def _accept_edit(session: Session) -> None:
         at=session.lab.now(),
         intent=Intent.SPEC,
         by="human",
-        after_runs=session.state.run_count,
+        after_runs=session.state.sealed_count,
         reason="SPEC.yaml was edited",
         spec_sha256=session.loaded.sha256,
     )

@@ -93,8 +93,11 @@ class Index:
         return files.append(self._path, lambda tail: b"" if _stands_in(tail, line) else data)
 
     def read(self, offset: int = 0) -> IndexPart:
-        """Read the lines from ``offset`` on."""
-        raw, end = files.read_lines(self._path, offset)
+        """Read the lines from ``offset`` on. Raises BrokenFile when the file cannot be read."""
+        try:
+            raw, end = files.read_lines(self._path, offset)
+        except OSError as error:
+            raise BrokenFile(str(self._path), f"cannot be read ({error.strerror})") from None
         lines: list[IndexLine] = []
         for text in raw:
             line = codec.from_line(IndexLine, text)
@@ -103,10 +106,10 @@ class Index:
         return IndexPart(tuple(lines), end, len(raw) - len(lines))
 
     def last(self) -> IndexLine | None:
-        """Return the last whole line, from the end of the file alone."""
+        """Return the last whole line, from the end of the file alone; None when there is none."""
         try:
             size = os.stat(self._path).st_size
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
         length = _TAIL_BYTES
         while True:
@@ -130,10 +133,13 @@ class Index:
             return [f"it cannot be read: {error.strerror}"]
         return list(_faults(data, set(run_ids)))
 
-    def rebuild(self, read_all: Callable[[], Iterable[SealedRun | BrokenFile]]) -> Rebuilt:
+    def rebuild(
+        self, read_all: Callable[[], Iterable[SealedRun | IndexLine | BrokenFile]]
+    ) -> Rebuilt:
         """Write the index anew from the bundles that ``read_all`` gives, in any order.
 
-        A broken one is left out and reported. ``read_all`` is called under the file's lock.
+        A broken one is left out and reported; for one that is lost the line that is left of it
+        may be given. ``read_all`` is called under the file's lock.
 
         Writes: ``metrics.jsonl``, replaced durably, unless it holds just that already.
         """
@@ -145,7 +151,7 @@ class Index:
                 if isinstance(found, BrokenFile):
                     broken.append(found)
                 else:
-                    lines.append(index_line(*found))
+                    lines.append(found if isinstance(found, IndexLine) else index_line(*found))
             lines.sort(key=lambda line: (line.seq, line.run_id))
             return b"".join(codec.to_line(line) for line in lines)
 

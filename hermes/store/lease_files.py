@@ -8,6 +8,7 @@ Every writer here holds the guard.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ Record = TypeVar("Record")
 _LARGEST_TOKEN = 10**18
 _NUMBER = re.compile(rb"\d{20}\n\Z")
 _FREE = b'"held":false'
+_NO_FILE = (errno.EISDIR, errno.ELOOP)
 _LEASE, _BEAT, _GUARD = ".lease.json", ".beat.json", ".guard"
 
 
@@ -151,8 +153,10 @@ class LeaseFiles:
 def _content(path: Path) -> bytes | None:
     try:
         return files.read(path)
-    except IsADirectoryError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
 
 
 def _record(record_type: type[Record], data: bytes | None) -> Record | None:

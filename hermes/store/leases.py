@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hermes import files
 from hermes.clock import Clock, format_time, parse_time
-from hermes.errors import BrokenFile, Busy
+from hermes.errors import BrokenFile, Busy, broken_file
 from hermes.layout import Layout
 from hermes.model import Lease
 from hermes.store import processes
@@ -208,7 +208,9 @@ class Leases:
         with ExitStack() as stack:
             try:
                 taken = stack.enter_context(files.locked(path, wait_seconds=wait_seconds))
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            except OSError as error:
+                if broken_file(error) is None:
+                    raise
                 raise BrokenFile(
                     str(path),
                     f"cannot be locked ({error.strerror})",

@@ -29,11 +29,12 @@ class Projections:
     def lock(self, name: str) -> Iterator[None]:
         """Hold the projection lock of an experiment, or of the lab. Raises Busy.
 
-        Writes: the lock file, created once; what stands in its place and is no file is set aside.
+        Writes: the lock file, created once; a folder that stands in its place is set aside.
         """
         path = self._layout.projection_lock(name)
-        if not path.is_file() and files.exists(path):
-            files.set_aside(path)
+        if path.is_dir():
+            files.set_aside(path, only_folder=True)
+        files.make_folder(path.parent)
         with files.locked(path, wait_seconds=_WAIT_SECONDS) as held:
             if not held:
                 raise Busy(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes import codec
-from hermes.errors import BrokenFile, SpecError, nearest
+from hermes.errors import BrokenSpec, SpecError, nearest
 from hermes.layout import ExperimentLayout
 from hermes.located import MAX_BYTES, Located, one_line, quoted, shown
 from hermes.model import SCHEMA_VERSION, Json
@@ -75,7 +75,7 @@ def prepare(source: Path, *, experiment: str | None, data_root: Path) -> Prepare
 
 
 def load(layout: ExperimentLayout) -> LoadedSpec:
-    """Read the SPEC of an experiment. Raises BrokenFile when it is missing or not valid."""
+    """Read the SPEC of an experiment. Raises BrokenSpec when it is missing or not valid."""
     data = _read_stored(layout.spec)
     sha256 = codec.digest(data)
     mapping = _checkpointed(layout.parsed_spec, sha256)
@@ -84,7 +84,7 @@ def load(layout: ExperimentLayout) -> LoadedSpec:
     spec = spec_from_mapping(mapping)
     if spec.id != layout.folder.name:
         reason = f"its id is {spec.id!r}, not the name of its folder"
-        raise BrokenFile(str(layout.spec), reason, f"Set id: {layout.folder.name}")
+        raise BrokenSpec(str(layout.spec), reason, f"Set id: {layout.folder.name}")
     return LoadedSpec(spec, sha256, mapping)
 
 
@@ -231,9 +231,9 @@ def _read_stored(path: Path) -> bytes:
     try:
         return _read(path)
     except FileNotFoundError:
-        raise BrokenFile(str(path), "missing", "Take it from a backup.") from None
+        raise BrokenSpec(str(path), "missing", "Take it from a backup.") from None
     except OSError as error:
-        raise BrokenFile(str(path), _reason(error), _BACKUP) from None
+        raise BrokenSpec(str(path), _reason(error), _BACKUP) from None
 
 
 def _parsed(path: Path, data: bytes) -> dict[str, Json]:
@@ -246,7 +246,7 @@ def _parsed(path: Path, data: bytes) -> dict[str, Json]:
         _check_absolute(located, mapping)
     except SpecError as error:
         reason = f"line {error.message.removeprefix(f'{path.name}:')}"
-        raise BrokenFile(str(path), reason, error.remedy or _BACKUP) from None
+        raise BrokenSpec(str(path), reason, error.remedy or _BACKUP) from None
     return mapping
 
 

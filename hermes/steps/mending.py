@@ -1,0 +1,56 @@
+"""Mends the index of an experiment's sealed runs; for whatever reads it or is about to add to it.
+
+Limit first: a run whose bundle is gone or cannot be read keeps its line, for that is all that is
+left of it; ``verify`` names the bundle. Without the line, too, the run is out of history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from hermes import files
+from hermes.errors import BrokenFile
+from hermes.lab import Lab
+from hermes.model import IndexLine
+from hermes.store.bundles import SealedBundle
+
+
+def mend_index(lab: Lab, experiment: str) -> bool:
+    """Rebuild the index when it does not name just the sealed runs; False when nothing changed.
+
+    Safe beside a living owner: the file is replaced under its lock, and a line that the rebuilt
+    file holds already is not appended again.
+
+    Writes: ``metrics.jsonl`` and an event; what stands in its place and is no file is set aside.
+    """
+    index, path = lab.index(experiment), lab.layout.experiment(experiment).metrics
+    sealed = lab.bundles.list(experiment)
+    if not index.missing(sealed):
+        return False
+    _make_way(path)
+    known = {line.run_id: line for line in index.read().lines}
+    if not index.missing({*sealed, *known}):
+        return False
+    if not index.rebuild(lambda: _sealed_runs(lab, experiment, known)):
+        return False
+    lab.record("repaired", experiment, detail=f"{path.name} was rebuilt from the bundles")
+    return True
+
+
+def _make_way(path: Path) -> None:
+    if files.exists(path) and not path.is_file():
+        files.set_aside(path)
+
+
+def _sealed_runs(
+    lab: Lab, experiment: str, known: Mapping[str, IndexLine]
+) -> Iterator[SealedBundle | IndexLine | BrokenFile]:
+    """Read every sealed run; of one that cannot be read, take the line that the index had."""
+    sealed = lab.bundles.list(experiment)
+    for run_id in sealed:
+        try:
+            yield lab.bundles.read(experiment, run_id)
+        except BrokenFile as error:
+            yield known.get(run_id, error)
+    yield from (line for run_id, line in known.items() if run_id not in set(sealed))
