@@ -113,7 +113,7 @@ class BrokenFile(Fault):
     """One file of the data root cannot be read; only what it belongs to is affected."""
 
     def __init__(self, path: str, reason: str, remedy: str = "") -> None:
-        super().__init__(f"{path}: {reason}", remedy or "Run `watchdog repair=yes`.")
+        super().__init__(f"{path}: {reason}", remedy or "Run `hermes-lab watchdog repair=yes`.")
         self.path = path
         self.reason = reason
 

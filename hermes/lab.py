@@ -59,7 +59,7 @@ class Lab:
         if not self.is_there:
             raise RequestError(
                 f"There is no lab at {self.layout.root}.",
-                "Run `init` first, or set HERMES_LAB_DATA_ROOT to the data root you mean.",
+                "Run `hermes-lab init` first, or set HERMES_LAB_DATA_ROOT to the one you mean.",
             )
 
     def experiments(self) -> list[str]:
@@ -71,7 +71,10 @@ class Lab:
         self.require()
         if not is_id(experiment) or not self.layout.experiment(experiment).folder.is_dir():
             raise UnknownName(
-                "experiment", experiment, self.experiments(), "See `experiments` for all of them."
+                "experiment",
+                experiment,
+                self.experiments(),
+                "See `hermes-lab experiments` for all of them.",
             )
         return self.layout.experiment(experiment)
 

@@ -16,6 +16,7 @@ PROJECTIONS = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md
 PROJECTED_FROM = ("SPEC.yaml", "journal.jsonl", "metrics.jsonl")
 CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
 STAGES = ("ready", "running", "complete")
+SET_ASIDE = ".set-aside-"  # what is kept though nobody can use it has this in its name
 
 _ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 EXPERIMENT_ID = re.compile(_ID + r"\Z")
@@ -150,7 +151,7 @@ class Layout:
 
     def set_aside(self, package: str, number: int) -> Path:
         """The folder in which a package is kept that nobody can use, with the reason."""
-        return self.complete / f"{package}.set-aside-{number}"
+        return self.complete / f"{package}{SET_ASIDE}{number}"
 
     @cached_property
     def daily_digests(self) -> Path:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hermes.model import Phase, Priority
+from hermes.model import Outcome, Phase, Priority
 from hermes.spec import Spec
-from hermes.state import ExperimentState
+from hermes.state import RECENT_RUNS, ExperimentState
 from hermes.status import Status
 
 _RANK = {
@@ -24,6 +24,7 @@ ASK_AFTER = 3
 _PAUSE_AFTER = 5
 _BURST_LIMIT = 20
 _NEVER_WORKED_LIMIT = 5
+_INFRA_LIMIT = RECENT_RUNS  # no longer streak of these is remembered
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def refusal(state: ExperimentState, *, attended: bool) -> str | None:
 
 def remedy(state: ExperimentState, spec: Spec) -> str:
     """Return the next step for a person whose experiment may not run now."""
-    resume = f"`resume exp={spec.id}`"
+    resume = f"`hermes-lab resume exp={spec.id}`"
     if _is_spent(state, spec):
         return f"Raise max_iterations_total in SPEC.yaml, then {resume}."
     return f"Run {resume} if it is to go on."
@@ -126,6 +127,9 @@ def _has_new_run(state: ExperimentState) -> bool:
 
 
 def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:
+    if _infra_streak(state) >= _INFRA_LIMIT:
+        reason = f"the lab or the machine failed {_INFRA_LIMIT} runs in a row, the last: "
+        return PhaseChange(Phase.AWAITING_HUMAN, reason + state.recent[-1].reason)
     streak = state.failure_streak
     reason = f"{streak} failures in a row, the last: {last_failure(state)}"
     if attended or spec.max_failure_streak is not None:
@@ -136,6 +140,16 @@ def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> Pha
     if streak >= ASK_AFTER:
         return PhaseChange(Phase.AWAITING_HUMAN, reason)
     return None
+
+
+def _infra_streak(state: ExperimentState) -> int:
+    """Count the last runs in a row that were lost; no budget of the experiment's ends these."""
+    count = 0
+    for run in reversed(state.recent):
+        if run.outcome is not Outcome.INFRA or run.seq <= state.forgiven_seq:
+            break
+        count += 1
+    return count
 
 
 def streak_limit(state: ExperimentState, spec: Spec) -> int:

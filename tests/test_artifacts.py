@@ -61,6 +61,24 @@ def test_an_expected_artifact_that_is_missing_is_named_and_fails_nothing(lab: Sl
     assert (done.bundle.artifacts / "a").exists()
 
 
+@pytest.mark.parametrize("end", ["echo 1", "exit 1"])
+def test_egress_patterns_that_match_nothing_are_named_and_fail_nothing(lab: Slot, end: str) -> None:
+    spec = make_spec(
+        executor_command=f"mkdir empty; touch a; ln -s /etc/passwd out;"
+        f"touch $LAB_RUN_ARTIFACTS_DIR/c; {end}",
+        egress_files=("a", "b.txt", "c", "*.png", "empty", "out"),
+    )
+    execution = lab.run(spec).execution
+    assert execution.outcome is (Outcome.SUCCESS if end == "echo 1" else Outcome.FAILED)
+    assert execution.workspace["missing_egress"] == ["b.txt", "*.png", "empty"]
+    assert execution.workspace["left_out"] == ["out"]
+
+
+def test_egress_that_is_all_there_is_not_mentioned(lab: Slot) -> None:
+    execution = lab.run(make_spec(executor_command="touch a; echo 1", egress_files=("a",)))
+    assert "missing_egress" not in execution.execution.workspace
+
+
 def test_egress_does_not_follow_links_out_of_the_sandbox(lab: Slot, tmp_path: Path) -> None:
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "key").write_text("secret")

@@ -17,7 +17,10 @@ from hermes.errors import RequestError
 from hermes.executing.environment import ANY_PARAMETER, CONTRACT_KEYS
 from hermes.lab import Lab
 from hermes.model import Outcome
+from hermes.modes.loop import Tally, iterate
+from hermes.steps.plan import plan
 from hermes.steps.refresh import refresh
+from hermes.steps.session import Order, opened
 
 START = parse_time("2026-03-01T12:00:00.000000Z")
 MINUTE = 60.0
@@ -585,6 +588,37 @@ def test_a_spec_edited_to_garbage_stops_its_experiment_alone(lab, root, tmp_path
     assert command(root, "run_once").code == 1
     assert counts(lab) == {"bad": 1, "good": 4}
     assert (root / "experiments/bad/STATUS.json").read_bytes() == before
+
+
+def test_an_edit_that_breaks_the_spec_for_a_moment_does_not_stop_a_running_burst(
+    lab, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("hermes.modes.loop._PROJECT_PAUSE", 0.0)
+    monkeypatch.setattr("hermes.modes.loop._PROJECT_SHARE", 0)
+    an_experiment(lab, tmp_path)
+    spec = lab.layout.experiment("exp").spec
+    text = spec.read_bytes()
+    tally = Tally()
+    with opened(lab, "exp", Order(attended=True)) as session:
+        iterate(session, tally, 5, on_run=lambda line: spec.write_bytes(text[: 60 * line.seq]))
+    assert tally.successes == 5
+    spec.write_bytes(text)
+    burst(lab, "exp", 1)
+    assert len(lines(lab)) == 6
+
+
+def test_a_plan_of_another_spec_is_made_anew_before_it_runs(lab, tmp_path):
+    an_experiment(lab, tmp_path)
+    with opened(lab, "exp", Order(attended=True)) as session:
+        plan(session)
+    edit(lab, '"low": -5, "high": 5', '"low": 100, "high": 101')
+    burst(lab, "exp", 1)
+    (line,) = lines(lab)
+    assert line.params["x"] > 99
+    assert (line.iteration, line.trial) == (1, 1)
+    text = lab.layout.experiment("exp").spec.read_bytes()
+    assert manifest(lab, line)["spec_sha256"] == hashlib.sha256(text).hexdigest()
+    assert lab.packages.running() == []
 
 
 # the ledger

@@ -347,6 +347,28 @@ def test_max_failure_streak_sets_the_limit_of_burst_and_cycle(lab, root, tmp_pat
     assert phase_of(lab, "cycle") is phase_of(lab, "burst") is Phase.AWAITING_HUMAN
 
 
+def test_a_machine_that_fails_run_after_run_calls_for_a_person_and_charges_nothing(
+    lab, tmp_path, monkeypatch
+):
+    from hermes.executing.workspaces import Workspaces
+
+    def broken(*arguments):
+        raise OSError(5, "Input/output error")
+
+    an_experiment(lab, tmp_path, max_iterations_total=3)
+    preparing = Workspaces.prepare
+    monkeypatch.setattr(Workspaces, "prepare", broken)
+    tally = burst(lab, "exp", 50)
+    assert tally.outcomes == {Outcome.INFRA: 10}
+    assert "the lab or the machine failed 10 runs in a row" in tally.stopped
+    assert "Input/output error" in tally.stopped
+    monkeypatch.setattr(Workspaces, "prepare", preparing)
+    set_phase(lab, "exp", Phase.ACTIVE, "a new disk")
+    tally = burst(lab, "exp", 50)
+    assert tally.outcomes == {Outcome.SUCCESS: 3}
+    assert phase_of(lab) is Phase.COMPLETED
+
+
 # autonomy
 
 

@@ -127,6 +127,40 @@ def test_no_metric_is_said_to_be_none(output: str) -> None:
     assert "loss" in reading.reason
 
 
+@pytest.mark.parametrize(
+    ("outputs", "told"),
+    [
+        (['x\n{"val_loss": 0.25, "epoch": 3}\n'], ["no key 'loss'", "it has 'val_loss', 'epoch'"]),
+        (["{}"], ["no key 'loss'", "it is empty"]),
+        ([json.dumps({f"k{n}": n for n in range(9)})], ["'k4' and 4 more"]),
+        ([json.dumps({"k" * 500: 1})], ["'" + "k" * 29 + "..."]),
+        (['{"loss": null}'], ["says that there is no value"]),
+        (["epoch 1\n{'loss': 0.25}\n \n"], ["\"{'loss': 0.25}\"", "`loss: <number>`"]),
+        (["Loss = 0.25 \x1b[0m\n"], ["'Loss = 0.25 \\x1b[0m'"]),
+        (["long " * 500], ["long long ..."]),
+        (["", "saved\n"], ["'saved'"]),
+        (["tests passed", "saved\n"], ["'tests passed'"]),
+        (["", "\n "], ["nothing on standard output", "'loss'"]),
+        ([], ["nothing on standard output"]),
+    ],
+)
+def test_a_missing_metric_is_told_with_what_stood_in_its_place(
+    outputs: list[str], told: list[str]
+) -> None:
+    reading = printed(*outputs)
+    assert reading.outcome is Outcome.NO_METRIC
+    assert reading.reason.startswith("no metrics.json, and ")
+    assert len(reading.reason) < 350
+    assert reading.reason.isprintable()
+    for words in told:
+        assert words in reading.reason
+
+
+def test_a_document_without_the_metric_is_told_with_its_keys() -> None:
+    reading = document('{"val_loss": 0.25}', "done\n")
+    assert "metrics.json has neither 'value' nor 'loss' (it has 'val_loss')" in reading.reason
+
+
 def test_the_last_command_is_asked_before_the_ones_before_it() -> None:
     assert printed("2\n", "1\n").value == 2.0
     assert printed("tests passed\n", "1\n").value == 1.0

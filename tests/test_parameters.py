@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ from hypothesis import strategies as st
 
 from hermes.errors import RequestError
 from hermes.executing.config_text import JSON, YAML, change, read
-from hermes.executing.environment import text_of
-from hermes.executing.parameters import ParamsFile, check_parameters, fill, merge, params_file
+from hermes.executing.parameters import ParamsFile, check_parameters, merge, params_file
 from hermes.model import Params
 
 
@@ -26,63 +23,6 @@ def merged(folder: Path, name: str, text: str, params: Params, *, named: bool = 
     (folder / name).write_bytes(text.encode())
     merge(folder, ParamsFile(name, named=named), params)
     return (folder / name).read_bytes().decode()
-
-
-# Placeholders
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (True, "true"),
-        (False, "false"),
-        (3, "3"),
-        (0.1, "0.1"),
-        (1e-5, "1e-05"),
-        (0.1 + 0.2, "0.30000000000000004"),
-        ("a b", "a b"),
-    ],
-)
-def test_values_are_spelled_to_the_last_digit(value: Any, text: str) -> None:
-    assert text_of(value) == text
-
-
-def test_placeholders_in_a_string_are_quoted_for_the_shell() -> None:
-    params = {"lr": 0.1, "name": "it's; rm -rf *", "on": True, "empty": ""}
-    filled = fill("run --lr={lr} {name} {on} {empty}", params)
-    assert shlex.split(str(filled)) == ["run", "--lr=0.1", "it's; rm -rf *", "true", ""]
-
-
-def test_placeholders_in_a_list_are_plain() -> None:
-    assert fill(("run", "--name={name}", "{other}"), {"name": "a b"}) == (
-        "run",
-        "--name=a b",
-        "{other}",
-    )
-
-
-def test_other_braces_are_left_alone() -> None:
-    command = "awk '{print $1}' f | sed 's/{a}/b/' ${lr} ${lr:-1} {} {lr {x,y}.txt {Lr}"
-    assert fill(command, {"lr": 1}) == command
-    assert fill("{a}{ab}{a.b}", {"a": 1, "ab": 2, "a.b": 3}) == "123"
-
-
-def test_a_value_is_not_filled_in_again() -> None:
-    assert fill("{a} {b}", {"a": "{b}", "b": 1}) == "'{b}' 1"
-
-
-@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30))
-def test_whatever_a_parameter_says_the_command_gets_it_as_one_word(text: str) -> None:
-    command = fill("printf %s {name}", {"name": text})
-    assert shlex.split(str(command)) == ["printf", "%s", text]
-
-
-def test_the_shell_agrees(tmp_path: Path) -> None:
-    text = "a'b\"c$(touch owned)`touch owned`;\n*\\"
-    command = str(fill("printf %s {name}", {"name": text}))
-    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=True)
-    assert done.stdout.decode() == text
-    assert not list(tmp_path.iterdir())
 
 
 # Finding the place
@@ -126,28 +66,42 @@ def test_a_section_or_list_is_no_place(tmp_path: Path, name: str) -> None:
         merged(tmp_path, "c.json", NESTED, {name: 1})
 
 
-def test_a_name_without_a_place_is_added_only_to_a_file_that_the_spec_names(
+def test_a_name_without_a_place_is_left_to_the_other_ways_when_the_lab_chose_the_file(
     tmp_path: Path,
 ) -> None:
     assert merged(tmp_path, "c.json", NESTED, {"new": 1}, named=False) == NESTED
-    tree = json.loads(merged(tmp_path, "c.json", NESTED, {"new": 1, "lr": 2}))
-    assert (tree["new"], tree["model"]["lr"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("sed", "Did you mean seed?"),
+        ("unit", "Did you mean model.layers."),
+        ("model.lrr", "Did you mean model.lr?"),
+        ("optim.lr", "Did you mean model.lr?"),
+        ("model.seeed", "Did you mean seed?"),
+        ("model.nothere", "leave params_file out: commands also get LAB_PARAM_MODEL_NOTHERE."),
+        ("Warmup", "Add the key to c.json, or leave params_file out"),
+    ],
+)
+def test_a_name_without_a_place_is_refused_when_the_spec_names_the_file(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        merged(tmp_path, "c.json", NESTED, {"lr": 2, name: 1})
+    said = str(caught.value).splitlines()
+    assert said[0] == f"The parameter {name!r} has no place in c.json."
+    assert remedy in said[1]
+    assert len(said) == 2
+    assert (tmp_path / "c.json").read_text() == NESTED
 
 
 # Each language
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ('{"a": 1}', '{"a": 1,"b": 2.5}'),
-        ("{}", '{"b": 2.5}'),
-        ('{\n\t"a": 1\n}\n', '{\n\t"a": 1,\n\t"b": 2.5\n}\n'),
-        ('{\r\n  "a": 1\r\n}', '{\r\n  "a": 1,\r\n  "b": 2.5\r\n}'),
-    ],
-)
-def test_json_keeps_its_order_and_indentation(tmp_path: Path, before: str, after: str) -> None:
-    assert merged(tmp_path, "c.json", before, {"b": 2.5}) == after
+def test_json_keeps_its_order_and_indentation(tmp_path: Path) -> None:
+    before = '{\r\n\t"b": 1,   "a":2\r\n}\n'
+    assert merged(tmp_path, "c.json", before, {"a": 2.5}) == before.replace(":2", ":2.5")
 
 
 YAML_TEXT = """\
@@ -163,23 +117,57 @@ list:
 
 
 def test_yaml_keeps_its_comments(tmp_path: Path) -> None:
-    params = {"lr": 1e-5, "drop": 0.25, "act": "no", "on": False, "list.1.width": 3, "new": "a: b"}
+    params = {"lr": 1e-5, "drop": 0.25, "act": "no", "on": False, "list.1.width": 3}
     after = merged(tmp_path, "c.yaml", YAML_TEXT, params)
     wanted = YAML_TEXT.replace("1e-3 ", "1.0e-05 ").replace("relu", '"no"').replace("0.1", "0.25")
-    wanted = wanted.replace("yes", "false").replace("9", "3") + '"new": "a: b"\n'
-    assert after == wanted
+    assert after == wanted.replace("yes", "false").replace("9", "3")
     tree = yaml.safe_load(after)
     assert tree["model"] == {"lr": 1e-5, "act": "no", "flow": {"drop": 0.25, True: False}}
-    assert tree["new"] == "a: b"
 
 
-@pytest.mark.parametrize(
-    "text", ["a: &x 1\nb: *x\nc: 2\n", "{a: 1,\n c: 2}\n", "a: |\n  text\nc: 2", "c: 2\n...\n", ""]
-)
-def test_yaml_that_cannot_be_edited_in_place_is_written_anew(tmp_path: Path, text: str) -> None:
-    before = yaml.safe_load(text) or {}
-    after = yaml.safe_load(merged(tmp_path, "c.yml", text, {"a": 7, "new": 8}))
-    assert after == {**before, "a": 7, "new": 8}
+@pytest.mark.parametrize("text", ["a: &x 1  # why\nc: 2\n", "{a: 1,\n c: 2}\n", "a: |\n  b\nc: 2"])
+def test_yaml_of_any_form_gets_the_value_and_no_other(tmp_path: Path, text: str) -> None:
+    before = yaml.safe_load(text)
+    after = yaml.safe_load(merged(tmp_path, "c.yml", text, {"a": 7}))
+    assert after == {**before, "a": 7}
+
+
+SHARED = [
+    ("base: &b {lr: 1.0}\nmodel: {<<: *b}\n", 2),
+    ("# how\nbase: &b\n  lr: 1.0\nmodel: *b\n", 4),
+    ("seed: &s 1\nlr: 1.0\nmodel:\n  seed: *s\n", 4),
+]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(("text", "line"), SHARED)
+def test_yaml_that_shares_values_is_refused_by_file_and_line(
+    tmp_path: Path, text: str, line: int, named: bool
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        merged(tmp_path, "c.yaml", text, {"lr": 2.0}, named=named)
+    said = str(caught.value).splitlines()
+    assert said[0].startswith(f"c.yaml, line {line}: the alias *")
+    assert said[1].startswith("Write the values out")
+    assert ("LAB_PARAMS_JSON" in said[1]) is named
+    assert len(said) == 2
+    assert (tmp_path / "c.yaml").read_text() == text
+
+
+def test_yaml_that_shares_values_stays_when_the_lab_chose_it_and_no_parameter_is_in_it(
+    tmp_path: Path,
+) -> None:
+    for text, _ in SHARED:
+        assert merged(tmp_path, "c.yaml", text, {"depth": 2}, named=False) == text
+    laughs = "a0: &a0 [x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20)
+    )
+    assert merged(tmp_path, "c.yaml", laughs, {"depth": 2}, named=False) == laughs
+
+
+def test_a_star_that_is_no_alias_is_text(tmp_path: Path) -> None:
+    text = "files: '*.csv'  # *all\nlr: 1.0\n"
+    assert merged(tmp_path, "c.yaml", text, {"lr": 2.0}) == text.replace("1.0", "2.0")
 
 
 TOML_TEXT = """\
@@ -216,12 +204,11 @@ def test_toml_keeps_everything_but_the_value(tmp_path: Path) -> None:
         "sub": "s",
         "layer.1.width": 3,
         "scale": 2.0,
-        "new": True,
     }
     after = merged(tmp_path, "c.toml", TOML_TEXT, params)
     wanted = TOML_TEXT.replace("seed = 1", "seed = 2").replace('"x # y"', r'"a\"b"')
     wanted = wanted.replace("1e-3", "1e-05").replace("'single'", '"s"').replace("9", "3")
-    assert after == "new = true\n" + wanted.replace("scale = 1.0", "scale = 2.0")
+    assert after == wanted.replace("scale = 1.0", "scale = 2.0")
 
 
 def test_toml_without_a_line_for_a_value_is_refused(tmp_path: Path) -> None:
@@ -259,16 +246,15 @@ def test_exactly_one_value_changes_whatever_the_tree(
     ]
     for language, text in texts:
         document = read(text.encode(), language)
-        added = {"zz": value}
         chosen = {pick.choice(document.leaves): value} if document.leaves else {}
-        after = language.parse(change(document, chosen, added).decode())
+        after = language.parse(change(document, chosen).decode())
         wanted = json.loads(json.dumps(tree))
         for leaf in chosen:
             at: Any = wanted
             for part in leaf.path[:-1]:
                 at = at[int(part) if isinstance(at, list) else part]
             at[int(leaf.path[-1]) if isinstance(at, list) else leaf.path[-1]] = value
-        assert repr(after) == repr({**wanted, **added})
+        assert repr(after) == repr(wanted)
 
 
 # Choosing the file
@@ -322,6 +308,10 @@ def test_else_it_is_the_first_mutable_file_that_can_be_read(tmp_path: Path) -> N
         ({"params_file": "c.json"}, {"lr": 1}, "several places"),
         ({"mutable_paths": ("c.json",)}, {"lr": 1}, "several places"),
         ({"params_file": "c.json", "workspace_mode": "in-place"}, {"a": 1}, "your own folder"),
+        ({"params_file": "c.json"}, {"depth": 1}, "has no place in c.json"),
+        ({"params_file": "c.yaml"}, {"lr": 1}, "c.yaml, line 2: the alias"),
+        ({"mutable_paths": ("c.yaml",)}, {"lr": 1}, "c.yaml, line 2: the alias"),
+        ({"executor_command": "run {lerning_rate}"}, {"learning_rate": 1}, "did you mean"),
         ({}, {"a-b": 1, "a.b": 2}, "LAB_PARAM_A_B"),
         ({}, {"lr": 1, "LR": 2}, "LAB_PARAM_LR"),
     ],
@@ -331,6 +321,7 @@ def test_what_cannot_work_is_refused_when_it_is_planned(
 ) -> None:
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "c.json").write_text('{"x": {"lr": 1}, "y": {"lr": 2}}')
+    (tmp_path / "c.yaml").write_text("base: &b {lr: 1.0}\nmodel: {<<: *b}\n")
     (tmp_path / "train.py").write_text("")
     before = tree_of(tmp_path)
     with pytest.raises(RequestError, match=message) as caught:

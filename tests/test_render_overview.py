@@ -218,18 +218,103 @@ def test_a_failed_run_is_shown_without_a_number():
     assert "Reason      exit status 3" in shown
 
 
+def test_a_failed_run_shows_the_end_of_its_standard_error():
+    made = manifest(reason="exit status 3", exit_status=3, outcome=Outcome.FAILED)
+    printed = (
+        b"".join(b"line %d\n\n" % n for n in range(30)) + b"\tat \x1b[31mhome\x07\n" + b"w" * 500
+    )
+    shown = run_text(made, measured(None, Outcome.FAILED), width=80, stderr=printed)
+    check_readable(shown)
+    path = "experiments/tune-it/runs/RUN-20260131T093000.000000Z-critic/stderr.log"
+    assert path in shown.replace("\n", "")
+    assert [f"line {n}" in shown for n in (21, 22, 29)] == [False, True, True]
+    assert "[31mhome" in shown
+    assert max(map(wide, shown.split("\n"))) <= 80
+    assert "Exit        3" in shown
+    empty = run_text(made, measured(None, Outcome.FAILED), width=80, stderr=b"")
+    assert "(empty)" in empty
+
+
+def test_a_failed_run_names_its_standard_error_also_when_nobody_read_it():
+    shown = run_text(manifest(), measured(None, Outcome.TIMEOUT), width=160)
+    assert "critic/stderr.log" in shown
+    assert "(empty)" not in shown
+
+
+def test_a_run_that_did_not_fail_keeps_its_standard_error_to_itself():
+    assert "chatter" not in run_text(manifest(), measured(), width=100, stderr=b"chatter\n")
+
+
+def test_a_run_is_shown_with_what_its_workspace_was_made_from():
+    facts = {"mode": "git", "git_revision": "0123456789abcdef", "git_dirty": True}
+    shown = run_text(manifest(workspace=facts), measured(), width=160)
+    assert "Workspace   mode git, revision 0123456789ab; the workspace had changes that" in shown
+
+
+def real(seq: int, **changes):
+    return run_line(seq, run_id=f"RUN-20260131T0930{seq:02d}.000000Z-explorer", **changes)
+
+
+def recent(runs, width: int) -> list[str]:
+    shown = show_text(status(state=folded(runs)), folded(runs), width=width).split("\n")
+    start = shown.index("Recent runs, the newest first:") + 1
+    return shown[start : start + len(runs) + 1]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_a_narrow_table_of_runs_keeps_the_ids_whole(width):
+    runs = [real(n, value=1 / n, params={"optim.rate": n / 7, "depth": n}) for n in (1, 2, 3)]
+    lines = recent(runs, width)
+    assert all(run.run_id in line for run, line in zip(reversed(runs), lines[1:], strict=True))
+    assert "OUTCOME" in lines[0]
+    assert "VALUE" in lines[0]
+    assert ("PARAMS" in lines[0]) is (width >= 80)
+    assert ("STRATEGY" in lines[0]) is (width >= 120)
+    if width >= 100:
+        assert "rate=0.428571, depth=3" in lines[1]
+
+
+def test_a_column_that_says_the_same_in_every_row_goes_first():
+    runs = [real(n, strategy=("random", "perturb")[n % 2], accepted=True) for n in (1, 2)]
+    head = recent(runs, 100)[0]
+    assert "STRATEGY" in head
+    assert "BEST?" not in head
+    assert "REASON" not in head
+
+
+def test_names_of_parameters_are_shortened_only_while_they_stay_apart():
+    runs = [real(1, params={"a.rate": 1, "b.rate": 2, "c.d.depth": 3, "end.": 4})]
+    assert "a.rate=1, b.rate=2, depth=3, end.=4" in recent(runs, 160)[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("executor_command: exit status 1: why", " exit status 1: why"),
+        ("validation_command: exit status 1", " validation: exit status 1"),
+        ("setup_command: exit status 1", " setup: exit status 1"),
+        ("no metrics.json", " no metrics.json"),
+    ],
+)
+def test_a_reason_in_a_table_leaves_out_the_command_that_every_run_has(reason, told):
+    assert recent([real(1, outcome=Outcome.FAILED, reason=reason)], 160)[1].endswith(told)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_text_neither_widens_nor_steers_the_terminal(hostile, width):
     _, state, made = hostile_experiment(hostile)
     made = replace(made, last_outcome=hostile)
     run = manifest(role=hostile, note=hostile, reason=hostile, files={hostile: FileDigest("", 1)})
+    run = replace(run, workspace={"mode": hostile, "git_revision": hostile, "git_dirty": True})
     metrics = measured(metric=hostile, params={hostile: hostile}, secondary={hostile: 0.5})
+    failed = replace(metrics, outcome=Outcome.FAILED, value=None)
     for shown in (
         status_text([made, *several()], width=width),
         experiments_text([made, *several()], width=width),
         show_text(made, state, width=width),
         run_text(run, metrics, width=width),
+        run_text(run, failed, width=width, stderr=hostile.encode("utf-8", "replace")),
     ):
         check_readable(shown)
         assert max(map(wide, shown.split("\n"))) <= width

@@ -167,6 +167,12 @@ def test_hostile_text_breaks_neither_plan_nor_result(hostile):
         "parent_run": hostile,
         "fidelity_tier": hostile,
         "executor_class": hostile,
+        "workspace": {
+            "mode": hostile,
+            "git_revision": hostile,
+            "git_dirty": True,
+            "missing_egress": [hostile] * 30,
+        },
     }
     metrics = measured(metric=hostile, secondary={f"{hostile}{n}": 1.5 for n in range(60)})
     state = folded([run_line(1, value=2.0, fidelity_tier=hostile, params={hostile: hostile})])
@@ -175,6 +181,40 @@ def test_hostile_text_breaks_neither_plan_nor_result(hostile):
         check_readable(page)
         assert len(page.encode()) < 60_000
         assert all(line.startswith(("# Plan of", "# Result of", "## ")) for line in headings(page))
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        (
+            {"mode": "git", "git_revision": "0123456789abcdef", "git_dirty": True},
+            "Workspace: mode git, revision 0123456789ab; "
+            "the workspace had changes that were not part of the run.",
+        ),
+        (
+            {"mode": "git", "git_revision": "0123456789abcdef", "git_dirty": False},
+            "Workspace: mode git, revision 0123456789ab.",
+        ),
+        (
+            {"mode": "copy", "git_revision": "0123456789abcdef", "git_dirty": True},
+            "Workspace: mode copy, revision 0123456789ab with changes that were not committed.",
+        ),
+        ({"mode": "copy", "git_revision": None, "git_dirty": None}, "Workspace: mode copy."),
+    ],
+)
+def test_a_result_names_what_its_workspace_was_made_from(facts, told):
+    assert told in section(result(workspace=facts), "Method").split("\n")
+    assert "Workspace" not in section(result(workspace={}), "Method")
+
+
+def test_a_result_names_the_patterns_that_matched_no_file():
+    facts = {"missing_egress": ["out/*.csv", "b|c"], "missing_artifacts": ["model.bin"]}
+    told = section(result(workspace=facts), "Result")
+    assert r"- Matched no file (`egress_files`): `out/*.csv`, b\|c" in told
+    assert "- Matched no file (`artifacts_expected`): `model.bin`" in told
+    many = {"missing_egress": [f"p{n}" for n in range(25)]}
+    assert "`p9`, … 15 more" in section(result(workspace=many), "Result")
+    assert "Matched no file" not in result(workspace={"missing_egress": []})
 
 
 def test_the_same_run_gives_the_same_text():

@@ -298,8 +298,18 @@ def test_a_parameter_of_one_run_is_gone_in_the_next(lab: Slot, workspace: Path) 
         params_file="config.json",
         executor_command="cat config.json; echo 1",
     )
-    assert '"extra": 1' in lab.run(spec, params={"extra": 1}).stdout
-    assert "extra" not in lab.run(spec, params={"lr": 2}).stdout
+    assert '"lr": 7' in lab.run(spec, params={"lr": 7}).stdout
+    assert '"lr": 0.1' in lab.run(spec).stdout
+
+
+def test_a_file_that_lost_a_parameters_place_fails_the_run_and_not_silently(
+    lab: Slot, workspace: Path
+) -> None:
+    fields = {"workspace_root": str(workspace), "workspace_mode": "copy"}
+    spec = make_spec(params_file="config.json", executor_command="echo 1", **fields)
+    execution = lab.run(spec, params={"rate": 1}).execution
+    assert execution.outcome is Outcome.FAILED
+    assert execution.reason == "The parameter 'rate' has no place in config.json."
 
 
 def test_parameters_that_cannot_be_merged_fail_the_run_and_say_why(

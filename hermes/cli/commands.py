@@ -19,7 +19,7 @@ EXPECTED: dict[Kind, str] = {
     "float": "a number",
     "choice": "one of the choices",
     "experiment": "an experiment's id",
-    "run": "a run's id",
+    "run": "a run's id or number, last or best",
 }
 _PLACEHOLDERS: dict[Kind, str] = {
     "str": "TEXT",
@@ -60,7 +60,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Command:
-    """One task that users call by name; ``json`` says that it can answer in JSON."""
+    """One task that users call by name; ``json`` says that it can answer in JSON.
+
+    ``purpose`` is one sentence that says what to expect of it, as an order: "Close an experiment."
+    """
 
     name: str
     purpose: str
@@ -99,11 +102,11 @@ _FORMAT = Variable("format", "choice", "text or JSON", default="text", choices=(
 _CLASS = Variable("executor_class", help="only experiments of this executor class")
 
 _TABLE = (
-    Command("init", "create the data root; running it again changes nothing"),
-    Command("demo", "run the bundled example end to end in a fresh data root"),
+    Command("init", "Make the data root; running it again changes nothing."),
+    Command("demo", "Run the bundled example end to end in a fresh data root."),
     Command(
         "create",
-        "validate a SPEC and register the experiment; all or nothing",
+        "Check a SPEC and register the experiment; all or nothing.",
         (
             Variable("spec", "path", "the SPEC.yaml to register", required=True),
             Variable("id", "experiment", "an id in the place of the SPEC's own"),
@@ -111,7 +114,7 @@ _TABLE = (
     ),
     Command(
         "run_once",
-        "one scheduler cycle: run what is due, then bring every view up to date",
+        "Run what is due, then bring every view up to date: one scheduler cycle.",
         (
             Variable("max_runs", "int", "at most so many runs", default=3, minimum=1),
             _ONE_EXP,
@@ -120,7 +123,7 @@ _TABLE = (
     ),
     Command(
         "burst",
-        "run iterations of one experiment back to back",
+        "Run iterations of one experiment back to back.",
         (
             _EXP,
             Variable("n", "int", "so many iterations", default=10, minimum=1),
@@ -145,29 +148,31 @@ _TABLE = (
             Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0),
         ),
     ),
-    Command("status", "the lab at a glance", (_FORMAT,), json=True),
-    Command("experiments", "one line an experiment", (_FORMAT,), json=True),
+    Command("status", "Show the lab at a glance.", (_FORMAT,), json=True),
+    Command("experiments", "Show one line an experiment.", (_FORMAT,), json=True),
     Command(
         "show",
-        "one experiment, or one of its runs",
-        (_EXP, Variable("run", "run", "this run of it"), _FORMAT),
+        "Show one experiment, or one of its runs.",
+        (_EXP, Variable("run", "run", "this run of it: its id or number, last or best"), _FORMAT),
         json=True,
     ),
-    Command("pause", "stop an experiment before its next iteration", (_EXP, _REASON)),
-    Command("resume", "let a paused or waiting experiment go on", (_EXP, _REASON)),
-    Command("complete", "close an experiment", (_EXP, _REASON)),
-    Command("refresh", "rebuild every view from the canonical files", (_ONE_EXP,)),
+    Command("pause", "Stop an experiment before its next iteration.", (_EXP, _REASON)),
+    Command("resume", "Let a paused or waiting experiment go on.", (_EXP, _REASON)),
+    Command("complete", "Close an experiment.", (_EXP, _REASON)),
+    Command("refresh", "Rebuild every view from the canonical files.", (_ONE_EXP,)),
     Command(
         "watchdog",
-        "report on the lab's health; with repair=yes mend what can be mended",
+        "Report on the lab's health; with repair=yes mend what can be mended.",
         (
             Variable("repair", "choice", "mend it", default="no", choices=("no", "yes")),
             _FORMAT,
         ),
         json=True,
     ),
-    Command("recover", "put everything right after a crash; never harms live work"),
-    Command("verify", "check every checksum and chain; names the file that differs", (_ONE_EXP,)),
+    Command("recover", "Put everything right after a crash; living work is never harmed."),
+    Command(
+        "verify", "Check every checksum and chain, and name each file that differs.", (_ONE_EXP,)
+    ),
 )
 
 COMMANDS: dict[str, Command] = {command.name: command for command in _TABLE}

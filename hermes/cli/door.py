@@ -24,6 +24,7 @@ import hermes
 from hermes.cli import console, request
 from hermes.cli.checker import StateChecker
 from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND
+from hermes.cli.help import overview
 from hermes.cli.reporter import LabReporter, interrupted, loading
 from hermes.cli.request import Request
 from hermes.errors import ExitCode, RequestError
@@ -159,9 +160,11 @@ def main(argv: Sequence[str] | None = None, *, creators: Creators) -> NoReturn:
 
 
 def _run(words: list[str], creators: Creators) -> int:
-    only_about_doit = words[:1] in (["--help"], ["--version"])
+    if words[:1] in (["--help"], ["-h"]) or words == ["help"]:
+        console.say(overview(PROGRAM))
+        return ExitCode.DONE
     try:
-        asked = request.receive([] if only_about_doit else words, program=PROGRAM)
+        asked = request.receive([] if words[:1] == ["--version"] else words, program=PROGRAM)
     except RequestError as error:
         console.refuse(error)
         return ExitCode.REQUEST

@@ -69,7 +69,7 @@ def _parse_options(
         text = str(cause if isinstance(cause, GetoptError) else error)
         reason = text.splitlines()[0].rstrip(".")
         message = f"{reason[:1].upper()}{reason[1:]}."
-        raise RequestError(message, f"Run `help {name}` for the options.") from None
+        raise RequestError(message, f"Run `hermes-lab help {name}` for the options.") from None
 
 
 def _parser(table: OptionTable) -> Any:

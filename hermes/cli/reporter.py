@@ -36,6 +36,8 @@ _LOG_KEPT = 1024 * 1024
 _SHOWN_BY_DOIT = (InvalidCommand, InvalidDodoFile, InvalidTask)
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
+_last_words: Callable[[], str] | None = None
+
 
 class Terminated(KeyboardInterrupt):
     """A signal asked the process to end; what is running is ended as by Ctrl-C."""
@@ -79,7 +81,9 @@ class LabReporter:
 
     def skip_ignore(self, task: Any) -> None:
         """A task is left out because ``doit ignore`` said so."""
-        console.notice(f"{task.name} is ignored; `forget {task.name}` ends that.")
+        console.notice(
+            f"{task.name} is ignored; `{request.current().again} forget {task.name}` ends that."
+        )
 
     def teardown_task(self, task: Any) -> None:
         """A task is torn down: nothing to say."""
@@ -141,10 +145,19 @@ def end_with(error: Exception, doing: str) -> None:
         raise SystemExit(int(ExitCode.FAULT)) from None
 
 
+def at_interrupt(words: Callable[[], str]) -> None:
+    """Let ``words`` tell what was done, should the process be interrupted."""
+    global _last_words  # noqa: PLW0603  one command a process
+    _last_words = words
+
+
 def interrupted(cause: KeyboardInterrupt) -> NoReturn:
-    """End the process as one that a signal ended: one line, and the shell's code for it."""
+    """End the process as one that a signal ended: a few lines, and the shell's code for it."""
     number = cause.number if isinstance(cause, Terminated) else signal.SIGINT
+    told = _last_words() if _last_words else None
     console.notice("Interrupted; what was finished is kept.")
+    if told:
+        console.notice(told)
     raise SystemExit(128 + number) from None
 
 

@@ -26,9 +26,11 @@ from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND, Command, takers
 from hermes.cli.line import DOIT_COMMANDS, Line, OptionTable, take_apart
 from hermes.cli.values import Value, absolute, convert
 from hermes.errors import RequestError, UnknownName, nearest
+from hermes.layout import EXPERIMENT_ID, Layout
 
 DATA_ROOT_KEY = "HERMES_LAB_DATA_ROOT"
 _DEFAULT_ROOTS = {"demo": "demo-data"}
+_LONGEST = 1024  # characters of a word that may be a path
 _NAME_TAKERS = frozenset(
     ("run", "list", "info", "forget", "clean", "ignore", "help", "strace", "reset-dep")
 )
@@ -63,8 +65,9 @@ class Request:
     """One command line, judged.
 
     ``command`` is the first of the lab's commands that was named (``run_once`` when no task was),
-    and None when doit only lists or explains, or another task was named. ``names`` are the tasks
-    and targets as given. ``workdir`` is where the user stood; relative paths mean that folder.
+    and None when doit only lists or explains, when another task was named, and when the request
+    is refused as soon as the names are known. ``names`` are the tasks and targets as given.
+    ``workdir`` is where the user stood; relative paths mean that folder.
     ``program`` is the name of what was called, and ``called_as`` the path it was started by.
     """
 
@@ -187,7 +190,7 @@ def parse(
 
     ``loader_options`` are doit's options for finding tasks; ``expected`` the variables doit found.
     When a task is named that is not in the table of commands, a fault in the variables waits for
-    ``check_names``: the name may be the thing that is wrong.
+    ``check_names``: the name may be the thing that is wrong. No command is asked for until then.
     """
     line = take_apart(argv, loader_options)
     _agree(line, expected)
@@ -204,7 +207,7 @@ def parse(
             raise
         deferred = error
     return Request(
-        command=commands[0].name if commands else None,
+        command=commands[0].name if commands and deferred is None else None,
         names=names,
         doit_command=line.doit_command,
         data_root=_data_root(environ, workdir, commands),
@@ -339,9 +342,33 @@ def _check_name(name: str, tasks: set[str], targets: Iterable[str], request: Req
         return
     if name == request.names[0] and _is_plugin(name):
         return
+    _check_bare(name, request)
     near = nearest(name, [*COMMANDS, *DOIT_COMMANDS]) or nearest(name, tasks)
     remedy = f"Run `{request.again} list` for the names."
     raise UnknownName("task", name, [near] if near else [], remedy)
+
+
+def _check_bare(word: str, request: Request) -> None:
+    """Refuse the value of a variable that stands alone behind the command it is meant for."""
+    if request.doit_command != "run":
+        return
+    before = request.names[: request.names.index(word)]
+    takes = {item.name for name in before if name in COMMANDS for item in COMMANDS[name].variables}
+    if "exp" in takes and _is_experiment(word, request.data_root):
+        raise RequestError(f"{word} is an experiment, and not a task.", f"Write exp={word}.")
+    if "spec" in takes and _is_file(word, request.workdir):
+        written = f"spec={shlex.quote(word)}"
+        raise RequestError(f"{word} is a file, and not a task.", f"Write {written}.")
+
+
+def _is_experiment(word: str, data_root: Path) -> bool:
+    if EXPERIMENT_ID.match(word) is None:
+        return False
+    return Layout(data_root).experiment(word).folder.is_dir()
+
+
+def _is_file(word: str, workdir: Path) -> bool:
+    return word.endswith((".yaml", ".yml")) or (len(word) < _LONGEST and (workdir / word).is_file())
 
 
 def _is_plugin(name: str) -> bool:

@@ -40,6 +40,7 @@ class Kept:
     """What became of the files to be kept; names are those in the workspace."""
 
     missing: list[str] = field(default_factory=list)
+    missing_egress: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
@@ -71,21 +72,25 @@ def collect(
 ) -> Kept:
     """Copy what the patterns name into the tidied artifacts, under the same names. Raises OSError.
 
-    What is expected is copied too, and a pattern of it that names nothing is ``missing``.
+    What is expected is copied too. A pattern of it that names nothing among the artifacts is
+    ``missing``; one of ``egress`` that names nothing there or in the workspace, ``missing_egress``.
 
     Writes: new files in ``artifacts``.
     """
     kept = Kept()
     root = os.path.realpath(workspace)
-    found = {path for pattern in (*egress, *expected) for path in _named(root, pattern)}
-    for path in sorted(found):
+    found = {pattern: _named(root, pattern) for pattern in (*egress, *expected)}
+    for path in sorted({path for paths in found.values() for path in paths}):
         pulse()
         _keep(root, path, artifacts, kept)
     there = [path for path, sign in trees.scan(str(artifacts)).items() if not trees.is_folder(sign)]
-    kept.missing = [
-        pattern for pattern in expected if not any(matches(pattern, path) for path in there)
-    ]
+    kept.missing = _unmatched(expected, there)
+    kept.missing_egress = _unmatched([name for name in egress if not found[name]], there)
     return kept
+
+
+def _unmatched(patterns: Sequence[str], paths: Sequence[str]) -> list[str]:
+    return [name for name in patterns if not any(matches(name, path) for path in paths)]
 
 
 def matches(pattern: str, path: str) -> bool:

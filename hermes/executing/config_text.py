@@ -1,6 +1,8 @@
 """Changes single values in the text of a JSON, YAML or TOML file; only ``parameters`` uses it.
 
 Limits first. Only numbers, booleans, texts and nulls can be replaced, not lists or sections.
+Nothing is added, and nothing is found in a YAML text with an alias, which says one value in many
+places.
 What was changed is read back and compared: where a YAML text cannot be edited in place, it is
 written anew and loses its comments; a TOML value that has no line of its own is refused.
 Everything else of the text (order, indentation, comments) stays as it was.
@@ -41,12 +43,21 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Document:
-    """A text, what it says, and its leaves in order."""
+    """A text, what it says, and its leaves in order; none when it has an ``alias``."""
 
     text: str
     tree: Any
     leaves: tuple[Leaf, ...]
     language: Language
+    alias: Alias | None = None
+
+
+@dataclass(frozen=True)
+class Alias:
+    """The first alias of a text: its name, and its line, counted from 1."""
+
+    name: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -57,8 +68,8 @@ class Language:
     parse: Callable[[str], Any]
     find_leaves: Callable[[str, Any], list[Leaf]]
     write_value: Callable[[ParamValue], str]
-    add_line: Callable[[str, str, str], str]
     write_tree: Callable[[Any], str] | None = None
+    find_alias: Callable[[str], Alias | None] | None = None
 
 
 @lru_cache(maxsize=16)
@@ -74,7 +85,9 @@ def read(data: bytes, language: Language) -> Document:
         tree = language.parse(text)
         if not isinstance(tree, dict):
             raise ValueError("it holds no mapping of names to values")
-        return Document(text, tree, tuple(language.find_leaves(text, tree)), language)
+        alias = language.find_alias(text) if language.find_alias is not None else None
+        leaves = () if alias is not None else tuple(language.find_leaves(text, tree))
+        return Document(text, tree, leaves, language, alias)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -94,10 +107,24 @@ def sections(tree: Any) -> list[Path]:
     return found[1:]
 
 
-def change(
-    document: Document, values: Mapping[Leaf, ParamValue], added: Mapping[str, ParamValue]
-) -> bytes:
-    """Return the text with leaves set to ``values`` and ``added`` names at the top level.
+def keys(tree: Any) -> set[str]:
+    """Return every key in ``tree``; what is shared by several places is looked at once."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, (dict, list)) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            found.update(map(str, value))
+        waiting.extend(value.values() if isinstance(value, dict) else value)
+    return found
+
+
+def change(document: Document, values: Mapping[Leaf, ParamValue]) -> bytes:
+    """Return the text with leaves set to ``values``.
 
     The result is proved by reading it back: exactly these values differ.
     """
@@ -105,10 +132,7 @@ def change(
     wanted = copy.deepcopy(document.tree)
     for leaf, value in values.items():
         _put(wanted, leaf.path, value, language)
-    wanted.update(added)
     text = _spliced(document, values)
-    for name, value in added.items():
-        text = language.add_line(text, name, language.write_value(value))
     if not _reads_as(text, wanted, language):
         if language.write_tree is None:
             raise ValueError("a value in it cannot be replaced where it stands")
@@ -204,17 +228,7 @@ def _json_value(value: ParamValue) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _json_line(text: str, name: str, value: str) -> str:
-    start, close = text.index("{") + 1, text.rindex("}")
-    indent = text[start : _skip(text, start)]
-    before = text[:close].rstrip(" \t\r\n")
-    comma = "" if before.endswith("{") else ","
-    return (
-        f"{before}{comma}{indent if comma else ''}{json.dumps(name)}: {value}{text[len(before) :]}"
-    )
-
-
-JSON = Language("JSON", json.loads, _json_leaves, _json_value, _json_line)
+JSON = Language("JSON", json.loads, _json_leaves, _json_value)
 
 
 # YAML
@@ -239,7 +253,7 @@ def _yaml_parse(text: str) -> Any:
 def _yaml_leaves(text: str, _tree: Any) -> list[Leaf]:
     import yaml
 
-    found: dict[tuple[int, int], Leaf] = {}
+    found: list[Leaf] = []
 
     def walk(node: Any, path: Path) -> None:
         if isinstance(node, yaml.MappingNode):
@@ -249,13 +263,23 @@ def _yaml_leaves(text: str, _tree: Any) -> list[Leaf]:
             for index, value in enumerate(node.value):
                 walk(value, (*path, str(index)))
         else:
-            span = (node.start_mark.index, node.end_mark.index)
-            found.setdefault(span, Leaf(path, *span))
+            found.append(Leaf(path, node.start_mark.index, node.end_mark.index))
 
     root = yaml.compose(text, Loader=_yaml_loader())
     if root is not None:
         walk(root, ())
-    return list(found.values())
+    return found
+
+
+def _yaml_alias(text: str) -> Alias | None:
+    import yaml
+
+    if "*" not in text:
+        return None
+    for event in yaml.parse(text, Loader=_yaml_loader()):
+        if isinstance(event, yaml.AliasEvent) and event.start_mark is not None:
+            return Alias(str(event.anchor), event.start_mark.line + 1)
+    return None
 
 
 def _yaml_value(value: ParamValue) -> str:
@@ -266,13 +290,6 @@ def _yaml_value(value: ParamValue) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", _json_value(value))
 
 
-def _yaml_line(text: str, name: str, value: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] not in "#-%"]
-    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())] if lines else ""
-    newline = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{newline}{indent}{_yaml_value(name)}: {value}\n"
-
-
 def _yaml_tree(tree: Any) -> str:
     import yaml
 
@@ -280,4 +297,4 @@ def _yaml_tree(tree: Any) -> str:
     return text
 
 
-YAML = Language("YAML", _yaml_parse, _yaml_leaves, _yaml_value, _yaml_line, _yaml_tree)
+YAML = Language("YAML", _yaml_parse, _yaml_leaves, _yaml_value, _yaml_tree, _yaml_alias)

@@ -16,7 +16,6 @@ from hermes.model import ParamValue
 if TYPE_CHECKING:
     from types import ModuleType
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _NAME = re.compile(rf"[ \t]*({_KEY}(?:[ \t]*\.[ \t]*{_KEY})*)[ \t]*=[ \t]*")
 _TABLE = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_KEY}(?:[ \t]*\.[ \t]*{_KEY})*)[ \t]*\]\]?")
@@ -126,9 +125,4 @@ def _value(value: ParamValue) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _add_line(text: str, name: str, value: str) -> str:
-    key = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-    return f"{key} = {value}\n{text}"
-
-
-TOML = Language("TOML", _parse, _leaves, _value, _add_line)
+TOML = Language("TOML", _parse, _leaves, _value)

@@ -23,6 +23,9 @@ MAX_BYTES = 1024 * 1024
 MAX_SECONDARY = 1000
 _MOST_DIGITS = 400  # more than any finite float has before its point
 _SHOWN = 60
+_SHOWN_LINE = 100
+_MOST_KEYS = 5
+_LAST_LINE = "the last line of standard output"
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:nan|inf(?:inity)?))"
 _WHOLE_NUMBER = re.compile(_NUMBER)
 
@@ -60,7 +63,7 @@ def read_metric(
     except _Invalid as error:
         return Reading(Outcome.INVALID_METRIC, reason=str(error))
     if found.value is None:
-        return Reading(Outcome.NO_METRIC, reason=_nothing(metric, documents))
+        return Reading(Outcome.NO_METRIC, reason=_nothing(metric, documents, outputs))
     return Reading(Outcome.SUCCESS, found.value, found.secondary)
 
 
@@ -80,16 +83,37 @@ def _search(
     return _Found(None, {})
 
 
-def _nothing(metric: str, documents: Sequence[tuple[str, bytes]]) -> str:
+def _nothing(metric: str, documents: Sequence[tuple[str, bytes]], outputs: Sequence[bytes]) -> str:
+    """Say where a metric was missed, and what stood there in its place."""
     for name, content in documents:
         raw = _document(name, content)
         if _has_value(metric, raw):
             return f"{name} says that there is no value"
-        return f"{name} has neither `value` nor {_shown(metric)}, and standard output no metric"
+        lack = f"{name} has neither 'value' nor {_shown(metric)} ({_keys(raw)})"
+        return f"{lack}, and standard output no metric"
+    line = next(filter(None, map(_end, outputs)), b"")
+    if not line:
+        return f"no metrics.json, and nothing on standard output to read {_shown(metric)} from"
+    printed = _object(line)
+    if printed is not None and _has_value(metric, printed):
+        return f"no metrics.json, and {_LAST_LINE} says that there is no value"
+    if printed is not None:
+        lack = f"has neither a key {_shown(metric)} nor 'value' ({_keys(printed)})"
+        return f"no metrics.json, and the JSON on {_LAST_LINE} {lack}"
+    said = _shown(line[: 4 * _SHOWN_LINE].decode("utf-8", "replace"), _SHOWN_LINE)
     return (
-        f"no metrics.json, and standard output ends with no JSON, no number and "
-        f"no line `{metric}: <number>`"
+        f"no metrics.json, and {_LAST_LINE} is no JSON object, no number and not "
+        f"`{metric[:_SHOWN]}: <number>`: {said}"
     )
+
+
+def _keys(raw: Mapping[str, Json]) -> str:
+    """Name the first keys of an object."""
+    if not raw:
+        return "it is empty"
+    shown = ", ".join(_shown(key, 30) for key in list(raw)[:_MOST_KEYS])
+    more = len(raw) - _MOST_KEYS
+    return f"it has {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 # Documents
@@ -166,9 +190,9 @@ def _is_text(key: str) -> bool:
     return True
 
 
-def _shown(raw: object) -> str:
+def _shown(raw: object, limit: int = _SHOWN) -> str:
     text = ascii(raw)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 # Standard output
@@ -176,22 +200,33 @@ def _shown(raw: object) -> str:
 
 def _last_line(metric: str, output: bytes) -> _Found | None:
     """Read the last line that is not blank; None when it is nothing of what is looked for."""
-    end = output.rstrip()
-    line = end[max(end.rfind(b"\n"), end.rfind(b"\r")) + 1 :].strip()
-    if not line or len(line) > MAX_BYTES:
+    line = _end(output)
+    if len(line) > MAX_BYTES:
         return None
     text = line.decode("utf-8", "replace")
     if _WHOLE_NUMBER.fullmatch(text):
-        return _Found(_printed(text, "the last line of standard output"), {})
-    if not text.startswith("{"):
+        return _Found(_printed(text, _LAST_LINE), {})
+    raw = _object(line)
+    if raw is None or not _has_value(metric, raw):
+        return None
+    return _Found(_value(metric, raw, _LAST_LINE), _secondary(metric, raw))
+
+
+def _end(output: bytes) -> bytes:
+    """Return the last line that is not blank; b"" when there is none."""
+    end = output.rstrip()
+    return end[max(end.rfind(b"\n"), end.rfind(b"\r")) + 1 :].strip()
+
+
+def _object(line: bytes) -> dict[str, Json] | None:
+    """Read a line as a JSON object; None when it is none, or too long."""
+    if len(line) > MAX_BYTES or not line.startswith(b"{"):
         return None
     try:
-        raw = _parse(text)
+        raw = _parse(line.decode("utf-8", "replace"))
     except ValueError:
         return None
-    if not isinstance(raw, dict) or not _has_value(metric, raw):
-        return None
-    return _Found(_value(metric, raw, "the last line of standard output"), _secondary(metric, raw))
+    return raw if isinstance(raw, dict) else None
 
 
 def _named_line(metric: str, output: bytes) -> _Found | None:

@@ -1,28 +1,26 @@
-"""Brings proposed parameters to the command: in its text, and in a configuration file.
+"""Brings proposed parameters into a configuration file; planning and ``run`` use it.
 
-Limits first. A list element or section is never a parameter's place. With ``workspace_mode:
-in-place`` no file is changed, for it would be the user's own. (The environment is the third way;
-see ``environment``.)
+Limits first. A list or section is never a parameter's place, and a YAML file that shares values
+by aliases has no places at all. With ``workspace_mode: in-place`` no file is changed, for it
+would be the user's own. (For the other ways see ``placeholders`` and ``environment``.)
 
 Finding a place. A flat name is looked for among all values of the file, whatever section they
 stand in; a dotted name is the end of a path, and the whole path wins. Several places are an error
-that names them. A name without a place is added at the top when the SPEC names the file
-(``params_file``), and left to the other ways when the lab chose it (the first JSON, YAML or TOML
-file that ``mutable_paths`` names).
+that names them. A name without a place is refused when the SPEC names the file (``params_file``),
+and left to the other ways when the lab chose it (the first JSON, YAML or TOML file that
+``mutable_paths`` names).
 """
 
 from __future__ import annotations
 
 import glob
 import os
-import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hermes import files
-from hermes.errors import RequestError
+from hermes.errors import RequestError, nearest
 from hermes.executing.config_text import (
     JSON,
     YAML,
@@ -30,13 +28,15 @@ from hermes.executing.config_text import (
     Language,
     Leaf,
     change,
+    keys,
     read,
     sections,
 )
 from hermes.executing.config_toml import TOML
-from hermes.executing.environment import parameter_variables, text_of
-from hermes.model import Params, ParamValue
-from hermes.spec import Command, Spec
+from hermes.executing.environment import parameter_variables
+from hermes.executing.placeholders import check_placeholders
+from hermes.model import Params, ParamValue, parameter_variable
+from hermes.spec import Spec
 
 LANGUAGES: Mapping[str, Language] = {
     ".json": JSON,
@@ -50,25 +50,11 @@ LANGUAGES: Mapping[str, Language] = {
 class ParamsFile:
     """The configuration file that takes the parameters: its path in the workspace.
 
-    ``named`` says that the SPEC names it, so that what has no place in it is added.
+    ``named`` says that the SPEC names it, so that every parameter must have its place in it.
     """
 
     path: str
     named: bool
-
-
-def fill(command: Command, params: Params) -> Command:
-    """Put parameters in the place of ``{name}``: quoted for the shell in a string, plain in a list.
-
-    Braces around anything else, and ``${name}``, stay as they are.
-    """
-    if not params:
-        return command
-    names = "|".join(re.escape(name) for name in sorted(params, key=len, reverse=True))
-    pattern = re.compile(r"(?<!\$)\{(" + names + r")\}")
-    if isinstance(command, str):
-        return pattern.sub(lambda match: shlex.quote(text_of(params[match[1]])), command)
-    return tuple(pattern.sub(lambda match: text_of(params[match[1]]), word) for word in command)
 
 
 def check_parameters(spec: Spec, params: Params) -> None:
@@ -77,6 +63,7 @@ def check_parameters(spec: Spec, params: Params) -> None:
     Looks at the user's own workspace; changes nothing.
     """
     parameter_variables(params)
+    check_placeholders(spec, params)
     if not params or spec.workspace_root is None:
         return
     target = params_file(spec, Path(spec.workspace_root))
@@ -152,16 +139,16 @@ def _is_readable(path: Path) -> bool:
 def merged(workspace: Path, target: ParamsFile, params: Params) -> bytes:
     """Return the content of the configuration file with ``params`` in it."""
     document = _document(workspace, target)
+    _check_aliases(document, target, params)
     values: dict[Leaf, ParamValue] = {}
-    added: dict[str, ParamValue] = {}
     for name, value in params.items():
         leaf = _place(document, target, name)
         if leaf is not None:
             values[leaf] = value
         elif target.named:
-            added[name] = value
+            raise _homeless(document, target, name)
     try:
-        return change(document, values, added)
+        return change(document, values)
     except ValueError as error:
         raise RequestError(
             f"{target.path} cannot take the parameters: {error}.",
@@ -186,6 +173,46 @@ def _document(workspace: Path, target: ParamsFile) -> Document:
         ) from None
 
 
+def _check_aliases(document: Document, target: ParamsFile, params: Params) -> None:
+    """Refuse a file in which one written value may stand for several."""
+    if document.alias is None:
+        return
+    known = keys(document.tree)
+    if target.named or any(known & {name, name.split(".")[-1]} for name in params):
+        way_out = (
+            "leave params_file out and read LAB_PARAMS_JSON"
+            if target.named
+            else "name another file as params_file"
+        )
+        raise RequestError(
+            f"{target.path}, line {document.alias.line}: the alias *{document.alias.name} shares "
+            "values between places, so a parameter cannot be set in one of them.",
+            f"Write the values out in that file, or {way_out}.",
+        )
+
+
+def _homeless(document: Document, target: ParamsFile, name: str) -> RequestError:
+    """Return the refusal of a parameter without a place, with the place that may be meant."""
+    near = _near_place(document, name)
+    return RequestError(
+        f"The parameter {name!r} has no place in {target.path}.",
+        f"Did you mean {near}?"
+        if near
+        else f"Add the key to {target.path}, or leave params_file out: commands also get "
+        f"{parameter_variable(name)}.",
+    )
+
+
+def _near_place(document: Document, name: str) -> str | None:
+    """Return the path in the file that is most like ``name``, by its end or its last key."""
+    for length in sorted({name.count(".") + 1, 1}, reverse=True):
+        ends = {".".join(leaf.path[-length:]): ".".join(leaf.path) for leaf in document.leaves}
+        near = nearest(".".join(name.split(".")[-length:]), ends)
+        if near is not None:
+            return ends[near]
+    return None
+
+
 def _place(document: Document, target: ParamsFile, name: str) -> Leaf | None:
     """Find the one value that ``name`` means; None when there is none."""
     parts = tuple(name.split("."))
@@ -197,7 +224,11 @@ def _place(document: Document, target: ParamsFile, name: str) -> Leaf | None:
             f"The parameter {name!r} has several places in {target.path}: {candidates}.",
             "Call the parameter by one of these paths.",
         )
-    if not found and any(_means(path, name, parts) for path in sections(document.tree)):
+    if (
+        not found
+        and document.alias is None
+        and any(_means(path, name, parts) for path in sections(document.tree))
+    ):
         raise RequestError(
             f"The parameter {name!r} names a list or section of {target.path}, not a value.",
             "Call the parameter by the path of a single value.",

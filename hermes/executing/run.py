@@ -23,7 +23,7 @@ from pathlib import Path
 from hermes import files
 from hermes.clock import Clock, format_time
 from hermes.errors import LabError, RequestError
-from hermes.executing import artifacts, local, parameters, provenance, trees
+from hermes.executing import artifacts, local, parameters, placeholders, provenance, trees
 from hermes.executing.logs import Log
 from hermes.executing.metric import MAX_BYTES, read_metric
 from hermes.executing.workspaces import Order, Workspace, Workspaces
@@ -212,7 +212,7 @@ class _Run:
         if left <= 0:
             return self._late(name)
         ended = local.run(
-            parameters.fill(command, params),
+            placeholders.fill(command, params),
             folder=workspace.folder,
             environment=workspace.environment if params else _without_params(workspace.environment),
             stdout=stdout,
@@ -275,6 +275,8 @@ class _Run:
         )
         if kept.missing:
             self.facts["missing_artifacts"] = list(kept.missing)
+        if kept.missing_egress:
+            self.facts["missing_egress"] = list(kept.missing_egress)
         if kept.left_out:
             self.facts["left_out"] = list(kept.left_out[:_MOST_NAMED])
             self.facts["left_out_count"] = len(kept.left_out)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from hermes.errors import LabError
 from hermes.model import IndexLine, Outcome
 from hermes.steps.execute import execute
 from hermes.steps.plan import FENCED, Planned, Stop, plan
@@ -97,6 +99,7 @@ class _Keeper:
         began = time.monotonic()
         if began < self._next:
             return
-        project(self._session.lab, self._session.experiment)
+        with suppress(LabError):  # a SPEC that is just being edited, say, concerns no run in hand
+            project(self._session.lab, self._session.experiment)
         took = time.monotonic() - began
         self._next = began + max(_PROJECT_PAUSE, took * _PROJECT_SHARE)

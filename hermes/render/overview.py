@@ -6,7 +6,9 @@ Limit first: a terminal's overview stops at 25 experiments, LAB-STATUS.md names 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from hermes import codec
 from hermes.model import SCHEMA_VERSION
@@ -124,6 +126,10 @@ def _row(status: Status) -> tuple[str, ...]:
 
 # terminal
 
+_DUE = "NEXT DUE"
+_KEPT = 9
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
+_NO_BREAK = "\u00a0"
 _COLUMNS = (
     Column("EXPERIMENT", need=10, least=16, most=64),
     Column("PHASE", need=9),
@@ -134,7 +140,7 @@ _COLUMNS = (
     Column("PRIORITY", need=2),
     Column("TIER", need=1, least=7, most=16),
     Column("LAST RUN", need=5),
-    Column("NEXT DUE", need=3),
+    Column(_DUE, need=3),
     Column("GOAL", need=0, least=16, most=50),
 )
 
@@ -142,25 +148,53 @@ _COLUMNS = (
 def status_text(statuses: Sequence[Status], *, width: int) -> str:
     """Return the lab at a glance for a terminal ``width`` cells wide."""
     shown = ranked(statuses)
-    parts = ["\n".join(wrap(_headline(shown), width)), _decisions_text(shown, width)]
+    parts = ["\n".join(_headline_text(shown, width)), _decisions_text(shown, width)]
     if shown:
         parts.append(_table_text(shown[:_MOST_ROWS], width))
     else:
         parts.append(f"Next: {command('create', spec='FILE')}")
     if len(shown) > _MOST_ROWS:
-        parts.append(f"{CUT} and {len(shown) - _MOST_ROWS} more, see `experiments`")
+        parts.append(f"{CUT} and {len(shown) - _MOST_ROWS} more, see `{command('experiments')}`")
     return "\n\n".join(part for part in parts if part)
+
+
+def _headline_text(statuses: Sequence[Status], width: int) -> list[str]:
+    """Return the headline in lines that break between words, and never inside a time."""
+    utc = " Times are UTC." if any(map(_has_time, statuses)) else ""
+    whole = _TIME.sub(f"\\1{_NO_BREAK}\\2", _headline(statuses) + utc)
+    return [line.replace(_NO_BREAK, " ") for line in wrap(whole, width)]
+
+
+def _has_time(status: Status) -> bool:
+    return bool(status.last_run_at or status.next_due_at)
 
 
 def experiments_text(statuses: Sequence[Status], *, width: int) -> str:
     """Return one line an experiment, all of them, under a line of titles."""
     if not statuses:
         return f"There are no experiments.\nNext: {command('create', spec='FILE')}"
-    return _table_text(ranked(statuses), width)
+    return _table_text(ranked(statuses), width, mark=" (UTC)")
 
 
-def _table_text(statuses: Sequence[Status], width: int) -> str:
-    return columns(_COLUMNS, [_row_text(status) for status in statuses], width=width)
+def _table_text(statuses: Sequence[Status], width: int, *, mark: str = "") -> str:
+    heads = _heads(any(status.next_due_at for status in statuses), mark)
+    return columns(heads, [_row_text(status) for status in statuses], width=width)
+
+
+def _heads(any_due: bool, mark: str) -> list[Column]:
+    """Return the columns; when anything has a time to come, that column stays.
+
+    ``mark`` says at the first time that is sure to be shown which zone it is in.
+    """
+    kept, marked = (_DUE, _DUE) if any_due else ("", "LAST RUN")
+    return [
+        replace(
+            column,
+            title=column.title + (mark if column.title == marked else ""),
+            need=_KEPT if column.title == kept else column.need,
+        )
+        for column in _COLUMNS
+    ]
 
 
 def _row_text(status: Status) -> tuple[str, ...]:

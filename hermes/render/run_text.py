@@ -6,11 +6,11 @@ Limit first: what is compared is what was sealed before; a failed run has no num
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from hermes.model import Manifest, Origin, Outcome, RunMetrics
+from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.policy import role_for
-from hermes.render.show import usage
+from hermes.render.show import usage, workspace
 from hermes.render.tables import table
 from hermes.render.text import (
     CUT,
@@ -30,6 +30,7 @@ from hermes.state import ExperimentState, Scored
 _MOST_PARENTS = 10
 _MOST_SECONDARY = 40
 _COMMAND = 160
+_MOST_PATTERNS = 10
 
 _ORIGINS = {
     Origin.STRATEGY: "The strategy {strategy} chose it.",
@@ -182,8 +183,14 @@ def _method(spec: Spec, manifest: Manifest) -> str:
         f"Command: {commands(tiered)}\n"
         f"Role {code(manifest.role)}, strategy {code(manifest.strategy)} "
         f"({manifest.origin.value}), tier {code(manifest.fidelity_tier)}, "
-        f"seed {manifest.seed}, trial {manifest.trial}.\n\n{_tried(manifest)}"
+        f"seed {manifest.seed}, trial {manifest.trial}.\n"
+        f"{_workspace(manifest.workspace)}\n{_tried(manifest)}"
     )
+
+
+def _workspace(facts: Mapping[str, Json]) -> str:
+    told = workspace(facts)
+    return f"Workspace: {escape(told)}.\n" if told else ""
 
 
 def _result(manifest: Manifest, metrics: RunMetrics) -> str:
@@ -196,7 +203,20 @@ def _result(manifest: Manifest, metrics: RunMetrics) -> str:
         f"- Time: {when(manifest.started_at)} to {when(manifest.completed_at)} UTC",
         f"- Cost: {usage(manifest.usage) if manifest.usage else 'not measured'}",
     ]
+    lines.extend(_missing(manifest.workspace))
     return "\n".join(lines) + _secondary(metrics.secondary)
+
+
+def _missing(facts: Mapping[str, Json]) -> Iterator[str]:
+    """Name the patterns that no file of the run matched."""
+    fields = {"missing_egress": "egress_files", "missing_artifacts": "artifacts_expected"}
+    for fact, field in fields.items():
+        patterns = facts.get(fact)
+        if isinstance(patterns, list) and patterns:
+            shown = ", ".join(code(str(name)) for name in patterns[:_MOST_PATTERNS])
+            more = len(patterns) - _MOST_PATTERNS
+            rest = f", {CUT} {more} more" if more > 0 else ""
+            yield f"- Matched no file ({code(field)}): {shown}{rest}"
 
 
 def _value(metrics: RunMetrics) -> str:

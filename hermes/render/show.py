@@ -1,18 +1,20 @@
 """One experiment, or one run, for a terminal; the commands find both in ``overview``.
 
 Pure, without colour. Limits first: what is long is cut here, the files it names have it whole;
-no line is wider than the terminal, if that has 40 cells at least.
+no line is wider than the terminal, if that has 40 cells at least. A narrow table gives up first
+what says the same in every row, and its run ids last: they are what ``run=`` takes.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from hermes.layout import PROJECTIONS
-from hermes.model import IndexLine, Manifest, RunMetrics, Usage
+from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
 from hermes.render.advice import advice
-from hermes.render.tables import Column, broken_command, columns, wrap
+from hermes.render.tables import Column, broken_command, columns, fit, wrap
 from hermes.render.text import (
     CUT,
     NONE,
@@ -32,6 +34,9 @@ _LABEL = 12
 _LONG = 400
 _MOST_PARAMS = 40
 _MOST_NAMES = 12
+_REVISION = 12
+LAST_LINES = 10
+LAST_BYTES = 8192
 
 
 def show_text(status: Status, state: ExperimentState, *, width: int) -> str:
@@ -66,9 +71,18 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
     yield "Time", duration(state.wall_seconds) + " of running"
     yield "Tier", _tiers(status)
     yield "Priority", f"{status.priority.value}{'' if status.autonomous else ', not autonomous'}"
-    yield "Last run", f"{when(status.last_run_at)} {status.last_run or ''}".strip()
-    yield "Next due", when(status.next_due_at) if status.next_due_at else ""
+    yield from _times(status)
     yield "Failures", f"{status.failure_streak} in a row" if status.failure_streak else ""
+
+
+def _times(status: Status) -> Iterable[tuple[str, str]]:
+    """Say when it ran and when it is due; that the times are UTC, once."""
+    utc = " UTC"
+    if status.last_run_at:
+        yield "Last run", f"{when(status.last_run_at)}{utc} {status.last_run or ''}".strip()
+        utc = ""
+    if status.next_due_at:
+        yield "Next due", when(status.next_due_at) + utc
 
 
 def _best(status: Status) -> str:
@@ -104,22 +118,38 @@ def _blocked_lines(status: Status, width: int) -> list[str]:
 
 
 _RECENT = (
-    Column("SEQ", need=8, right=True),
-    Column("RUN", need=4, most=64),
-    Column("OUTCOME", need=9),
-    Column("VALUE", need=10, right=True),
-    Column("BEST?", need=7),
-    Column("STRATEGY", need=2, least=8, most=16),
+    Column("SEQ", need=7, right=True),
+    Column("RUN", need=10, most=64),
+    Column("OUTCOME", need=8),
+    Column("VALUE", need=9, right=True),
+    Column("BEST?", need=2),
+    Column("STRATEGY", need=3, least=8, most=16),
     Column("PARAMS", need=6, least=12, most=60),
     Column("REASON", need=5, least=12, most=60),
 )
+_DROPPED_WHEN_CONSTANT = ("BEST?", "STRATEGY", "PARAMS", "REASON")
+_STAGES = {
+    "executor_command: ": "",
+    "validation_command: ": "validation: ",
+    "setup_command: ": "setup: ",
+}
 
 
 def _recent_lines(runs: Sequence[IndexLine], width: int) -> list[str]:
     if not runs:
         return ["No runs yet."]
     rows = [_recent_row(run) for run in reversed(runs)]
-    return ["Recent runs, the newest first:", columns(_RECENT, rows, width=width)]
+    return ["Recent runs, the newest first:", columns(_recent_heads(rows), rows, width=width)]
+
+
+def _recent_heads(rows: Sequence[Sequence[str]]) -> list[Column]:
+    """Return the columns; those that say the same in every row are needed least."""
+    return [
+        replace(head, need=head.need - len(_RECENT))
+        if head.title in _DROPPED_WHEN_CONSTANT and len({row[i] for row in rows}) == 1
+        else head
+        for i, head in enumerate(_RECENT)
+    ]
 
 
 def _recent_row(run: IndexLine) -> tuple[str, ...]:
@@ -130,9 +160,26 @@ def _recent_row(run: IndexLine) -> tuple[str, ...]:
         number(run.value),
         "yes" if run.accepted else NONE,
         clip(run.strategy, 16),
-        params(run.params, 60),
-        clip(run.reason, 60) or NONE,
+        params(_short_names(run.params), 60),
+        clip(_short_reason(run.reason), 60) or NONE,
     )
+
+
+def _short_names(values: Params) -> Params:
+    """Return dotted names by their last part where no other ends in the same."""
+    ends = [name.rpartition(".")[2] for name in values]
+    return {
+        end if end and ends.count(end) == 1 else name: value
+        for (name, value), end in zip(values.items(), ends, strict=True)
+    }
+
+
+def _short_reason(reason: str) -> str:
+    """Return a reason without the command that every run has."""
+    for stage, short in _STAGES.items():
+        if reason.startswith(stage):
+            return short + reason[len(stage) :]
+    return reason
 
 
 def _places(status: Status) -> Iterable[tuple[str, str]]:
@@ -145,10 +192,16 @@ def _places(status: Status) -> Iterable[tuple[str, str]]:
 # one run
 
 
-def run_text(manifest: Manifest, metrics: RunMetrics, *, width: int) -> str:
-    """Return one sealed run for a terminal: what was tried, what came of it, where it is."""
+def run_text(
+    manifest: Manifest, metrics: RunMetrics, *, width: int, stderr: bytes | None = None
+) -> str:
+    """Return one sealed run for a terminal: what was tried, what came of it, where it is.
+
+    ``stderr`` is the run's stderr.log, or its last ``LAST_BYTES``; only a failed run shows it.
+    """
     parts = [
         _labelled(_run_facts(manifest, metrics), width),
+        _complaint(manifest, metrics, stderr, width),
         _value_lines("Params", metrics.params, width),
         _value_lines("Secondary", metrics.secondary, width),
         _labelled(_run_places(manifest), width),
@@ -163,7 +216,7 @@ def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, s
     yield "Experiment", clip(manifest.experiment, 64)
     yield "Outcome", metrics.outcome.value + accepted
     yield "Reason", clip(manifest.reason, _LONG)
-    yield "Value", f"{clip(metrics.metric, _LONG)} = {number(metrics.value)}"
+    yield "Value", _value(metrics)
     yield "Iteration", f"{manifest.iteration} (trial {manifest.trial}, sealed as {manifest.seq})"
     yield "Role", clip(f"{manifest.role}, tier {manifest.fidelity_tier}", _LONG)
     yield "Strategy", clip(f"{manifest.strategy} ({manifest.origin.value})", _LONG)
@@ -173,6 +226,45 @@ def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, s
     yield "Times", f"{when(manifest.started_at)} to {when(manifest.completed_at)} UTC"
     yield "Exit", "" if status is None else str(status)
     yield "Cost", usage(manifest.usage) if manifest.usage else ""
+    yield "Workspace", workspace(manifest.workspace)
+
+
+def workspace(facts: Mapping[str, Json]) -> str:
+    """Return what a run's workspace was made from, in words; "" when that is not recorded."""
+    mode, revision = facts.get("mode"), facts.get("git_revision")
+    if not isinstance(mode, str):
+        return ""
+    told = f"mode {clip(mode, 20)}"
+    if isinstance(revision, str):
+        told += f", revision {clip(revision[:_REVISION], _REVISION)}"
+    if facts.get("git_dirty") is not True:
+        return told
+    if mode == "git":
+        return f"{told}; the workspace had changes that were not part of the run"
+    return f"{told} with changes that were not committed"
+
+
+def _complaint(
+    manifest: Manifest, metrics: RunMetrics, stderr: bytes | None, width: int
+) -> list[str]:
+    """Return the end of what a failed run's commands printed on standard error."""
+    if not metrics.outcome.is_failure:
+        return []
+    lines = wrap(f"Standard error: {_folder(manifest)}stderr.log", width)
+    if stderr is None:
+        return lines
+    said = stderr[-LAST_BYTES:].decode("utf-8", "replace").expandtabs(4).splitlines()
+    shown = [line.rstrip() for line in said if line.strip()][-LAST_LINES:]
+    return [*lines, *(f"  {fit(clip(line, _LONG), width - 2)}" for line in shown or ["(empty)"])]
+
+
+def _folder(manifest: Manifest) -> str:
+    return f"experiments/{clip(manifest.experiment, 64)}/runs/{clip(manifest.run_id, 100)}/"
+
+
+def _value(metrics: RunMetrics) -> str:
+    metric = clip(metrics.metric, _LONG)
+    return f"{metric}: none" if metrics.value is None else f"{metric} = {number(metrics.value)}"
 
 
 def usage(spent: Usage) -> str:
@@ -201,8 +293,5 @@ def _run_places(manifest: Manifest) -> Iterable[tuple[str, str]]:
         for name, entry in list(manifest.files.items())[:_MOST_NAMES]
     ]
     more = len(manifest.files) - len(names)
-    yield (
-        "Folder",
-        f"experiments/{clip(manifest.experiment, 64)}/runs/{clip(manifest.run_id, 100)}/",
-    )
+    yield "Folder", _folder(manifest)
     yield "Files", ", ".join(names) + (f", {CUT} {more} more" if more else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hermes.rules import turns
 from hermes.rules.view import view
 
 
@@ -31,5 +32,6 @@ def write_digests() -> None:
     """Write yesterday's digest, and those of earlier days that no cycle followed."""
     from hermes.steps.digest import digest, overdue
 
-    for day in overdue(view().lab):
-        digest(view().lab, day)
+    with turns.put_down_if_broken():
+        for day in overdue(view().lab):
+            digest(view().lab, day)

@@ -76,6 +76,7 @@ def use_spare_runs() -> None:
 
 def report_cycle() -> None:
     """Say what the cycle did; a problem of one experiment shows in the exit code."""
+    turns.progress.flush()
     for experiment, turn in turns.turns.items():
         tally = turn.tally
         told = _counts(tally.runs, tally.successes)
@@ -86,7 +87,7 @@ def report_cycle() -> None:
     if turns.problems:
         raise CheckFailed(
             f"{len(turns.problems)} experiment(s) could not be worked on; see above.",
-            "Run `watchdog` for all that needs mending.",
+            f"Run `{view().request.again} watchdog` for all that needs mending.",
         )
 
 
@@ -94,32 +95,35 @@ def report_burst() -> None:
     """Say what the burst found and where to look; exit 1 when no iteration succeeded."""
     from hermes.steps.project import read_status
 
+    turns.progress.flush()
     experiment = view().need("exp", str)
     tally = turns.turn(experiment).tally
     status = read_status(view().lab, experiment)
+    again = view().request.again
     console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")
     if tally.stopped:
         console.say(f"It stopped before n: {tally.stopped}.")
     _say_phase(experiment, tally)
     if status is not None and status.best_run is not None:
         console.say(f"Best {status.metric}: {status.best_metric_value:.6g} in {status.best_run}.")
-        again = view().request.again
         console.say(f"Look at: {again} show exp={experiment} run={status.best_run}")
     if not tally.successes:
         why = f"{tally.last.outcome.value}: {tally.last.reason}" if tally.last else tally.stopped
         raise CheckFailed(
             f"No iteration of {experiment} succeeded; the last ended as {why}.",
-            f"See `show exp={experiment}` and the logs of the last run.",
+            f"See `{again} show exp={experiment} run=last` and the logs of that run.",
         )
 
 
 def run_demo() -> None:
     """Run the demo and say what came out, where it is, and what to try next."""
-    from hermes.modes.demo import demo
+    from hermes.modes.demo import RUNS, demo
     from hermes.render.text import params
 
     request = view().request
+    turns.progress.total = RUNS
     result = demo(view().lab, on_run=turns.tell)
+    turns.progress.flush()
     root = result.data_root
     inside = root.is_relative_to(request.workdir)
     shown = root.relative_to(request.workdir) if inside else root

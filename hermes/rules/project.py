@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hermes.errors import LabError
 from hermes.rules import turns
 from hermes.rules.view import view
 
@@ -60,17 +59,14 @@ def project_experiment(experiment: str) -> dict[str, Any]:
     from hermes.steps.project import project, signature
 
     _done.add(experiment)
-    try:
+    with turns.put_down_if_broken():
         projected = project(view().lab, experiment)
-    except LabError as error:
-        turns.put_down(error)
-        layout = view().lab.layout.experiment(experiment)
-        return {"inputs": signature(layout), "as_of": None}
-    as_of = projected.as_of
-    return {
-        "inputs": projected.signature,
-        "as_of": [as_of.spec_sha256, as_of.journal_bytes, as_of.metrics_bytes],
-    }
+        as_of = projected.as_of
+        return {
+            "inputs": projected.signature,
+            "as_of": [as_of.spec_sha256, as_of.journal_bytes, as_of.metrics_bytes],
+        }
+    return {"inputs": signature(view().lab.layout.experiment(experiment)), "as_of": None}
 
 
 def lab_is_fresh() -> bool:
@@ -82,5 +78,7 @@ def project_lab() -> None:
     """Project the lab from the statuses that changed and the index as it was."""
     from hermes.steps.project import project_lab
 
-    if view().lab.is_there:
+    if not view().lab.is_there:
+        return
+    with turns.put_down_if_broken():
         project_lab(view().lab, _done | set(view().unindexed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hermes.errors import LabError
 from hermes.rules import turns
 from hermes.rules.view import view
 
@@ -27,7 +26,5 @@ def reclaim_all() -> None:
 
     lab = view().lab
     for experiment in reclaimable(lab):
-        try:
+        with turns.put_down_if_broken():
             reclaim(lab, experiment)
-        except LabError as error:
-            turns.put_down(error)

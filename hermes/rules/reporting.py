@@ -72,20 +72,43 @@ def _show_experiment(experiment: str) -> None:
     console.say(show_text(past.status(), past.state, width=console.width()))
 
 
-def _show_run(experiment: str, run: str) -> None:
-    from hermes.errors import UnknownName
+def _show_run(experiment: str, asked: str) -> None:
     from hermes.render.overview import run_text
 
-    bundles = view().lab.bundles
-    if run not in bundles.list(experiment):
-        raise UnknownName(
-            "run", run, bundles.list(experiment), f"See `show exp={experiment}` for its runs."
-        )
-    manifest, metrics, _ = bundles.read(experiment, run)
+    run = _run_id(experiment, asked)
+    manifest, metrics, _ = view().lab.bundles.read(experiment, run)
     if view().wants_json:
         console.document({"manifest": manifest, "metrics": metrics})
     else:
         console.say(run_text(manifest, metrics, width=console.width()))
+
+
+def _run_id(experiment: str, asked: str) -> str:
+    """Return the id of a run that is asked for by id, as ``last`` or ``best``, or by number."""
+    from hermes.errors import RequestError, UnknownName
+
+    remedy = f"See `{view().request.again} show exp={experiment}` for its runs."
+    if asked in ("last", "best") or asked.isdecimal():
+        found = _named(experiment, asked)
+        if found is None:
+            which = f"run number {asked}" if asked.isdecimal() else f"{asked} run yet"
+            raise RequestError(f"{experiment} has no {which}.", remedy)
+        return found
+    runs = view().lab.bundles.list(experiment)
+    if asked not in runs:
+        raise UnknownName("run", asked, runs, remedy)
+    return asked
+
+
+def _named(experiment: str, asked: str) -> str | None:
+    from hermes import history
+
+    if asked == "best":
+        return history.read(view().lab, experiment).status().best_run
+    lines = view().lab.index(experiment).read().lines
+    if asked == "last":
+        return lines[-1].run_id if lines else None
+    return next((line.run_id for line in lines if line.seq == int(asked)), None)
 
 
 def _read(path: Any) -> bytes:

@@ -5,15 +5,16 @@ The files say where a run stands; this only spares reading them again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hermes.cli import console
-from hermes.errors import Fault, LabError
+from hermes.cli import console, reporter
+from hermes.errors import Fault, LabError, broken_file
 from hermes.model import Execution, IndexLine
 from hermes.modes.loop import Tally
+from hermes.rules.progress import Progress
+from hermes.rules.view import view
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
 
@@ -28,8 +29,7 @@ class Turn:
     tally: Tally = field(default_factory=Tally)
 
 
-_TELLING_SECONDS = 0.2
-_next_telling = 0.0
+progress = Progress()
 turns: dict[str, Turn] = {}
 problems: list[LabError] = []
 
@@ -54,11 +54,25 @@ def put_down_on_error(experiment: str, *, attended: bool) -> Iterator[None]:
         yield
     except (LabError, OSError) as error:
         close(experiment)
+        found = broken_file(error) if isinstance(error, OSError) else error
         if attended:
+            raise (found or error) from None
+        message = found.message if found else str(error)
+        put_down(Fault(f"{experiment}: {message}", found.remedy if found else ""))
+
+
+@contextmanager
+def put_down_if_broken() -> Iterator[None]:
+    """Let a broken file stop nothing but what it belongs to."""
+    try:
+        yield
+    except LabError as error:
+        put_down(error)
+    except OSError as error:
+        found = broken_file(error)
+        if found is None:
             raise
-        remedy = error.remedy if isinstance(error, LabError) else ""
-        message = error.message if isinstance(error, LabError) else str(error)
-        put_down(Fault(f"{experiment}: {message}", remedy))
+        put_down(found)
 
 
 def close(experiment: str) -> None:
@@ -76,12 +90,15 @@ def put_down(error: LabError) -> None:
 
 
 def tell(line: IndexLine) -> None:
-    """Say in one line what a sealed run brought; of many a second, only what is best so far."""
-    global _next_telling  # noqa: PLW0603  one terminal a process
-    now = time.monotonic()
-    if not line.accepted and now < _next_telling:
-        return
-    _next_telling = now + _TELLING_SECONDS
-    value = line.outcome.value if line.value is None else f"{line.value:.6g}"
-    best = "  best so far" if line.accepted else ""
-    console.notice(f"{line.run_id}  {line.strategy}  {value}{best}")
+    """Say in one line what a sealed run brought; of many a second, only some."""
+    if progress.count == 0:
+        if progress.total is None and view().is_attended:
+            progress.total = sum(view().quotas.values())
+        reporter.at_interrupt(_last_words)
+    progress.tell(line)
+
+
+def _last_words() -> str:
+    """Say what an interrupted command has done, and what makes the rest."""
+    left = (progress.total or 0) - progress.count
+    return progress.last_words(f"; n={left} makes the rest" if left and view().is_attended else "")

@@ -40,7 +40,8 @@ def refresh_all() -> None:
     console.say(f"Rebuilt the projections of {refreshed.count} experiment(s) and of the lab.")
     if refreshed.problems:
         raise CheckFailed(
-            f"{len(refreshed.problems)} could not be rebuilt; see above.", "Run `watchdog`."
+            f"{len(refreshed.problems)} could not be rebuilt; see above.",
+            f"Run `{view().request.again} watchdog`.",
         )
 
 
@@ -48,7 +49,8 @@ def watch() -> None:
     """Print the findings; exit 1 when any remains."""
     from hermes.steps.watchdog import watchdog
 
-    findings = watchdog(view().lab, repair=view().given("repair", str) == "yes")
+    repair = view().given("repair", str) == "yes"
+    findings = watchdog(view().lab, repair=repair)
     open_findings = [finding for finding in findings if not finding.mended]
     if view().wants_json:
         console.document({"healthy": not open_findings, "findings": findings})
@@ -57,10 +59,15 @@ def watch() -> None:
     if open_findings:
         raise CheckFailed(
             f"{len(open_findings)} finding(s).",
-            "Run `watchdog repair=yes`; what remains needs a person.",
+            "What remains needs a person." if repair else _mend(),
         )
     if not view().wants_json:
         console.say("The lab is healthy.")
+
+
+def _mend() -> str:
+    again = view().request.again
+    return f"Run `{again} watchdog repair=yes`; what then remains needs a person."
 
 
 def recover_all() -> None:
@@ -82,6 +89,7 @@ def verify_all() -> None:
     if checked.problems:
         raise CheckFailed(
             f"{len(checked.problems)} problem(s) in {checked.bundles} sealed run(s).",
-            "Restore the files named above from a backup; derived ones with `refresh`.",
+            "Restore the files named above from a backup; derived ones with "
+            f"`{view().request.again} refresh`.",
         )
     console.say(f"{checked.bundles} sealed run(s) are as they were sealed.")

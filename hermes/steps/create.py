@@ -83,5 +83,5 @@ def _refuse_taken(lab: Lab, experiment: str) -> None:
     if files.exists(lab.layout.experiment(experiment).folder):
         raise RequestError(
             f"There is an experiment called {experiment!r} already.",
-            "Give another one with id=NAME, or go on with that one: see `experiments`.",
+            "Give another one with id=NAME, or go on with that one: see `hermes-lab experiments`.",
         )

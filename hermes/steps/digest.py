@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from hermes import files
+from hermes import codec, files
 from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
@@ -16,6 +17,8 @@ from hermes.status import Status, status_of
 from hermes.store.specs import load
 
 _DAY = 10  # characters of an ISO date
+_NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.md\Z", re.ASCII)
+_SUM_DIGITS = 16
 
 
 def yesterday(now: str) -> str:
@@ -72,22 +75,49 @@ def digest(lab: Lab, day: str) -> bool:
     statuses = [status for name in lab.experiments() if (status := _status_at(lab, name, day))]
     runs = {status.id: _runs_of(lab, status.id, day) for status in statuses}
     events = [event for event in lab.ledger.read().records if event.at[:_DAY] == day]
-    return lab.projections.write_once(digest_path(lab, day), daily(day, statuses, runs, events))
+    text = daily(day, statuses, runs, events)
+    return lab.projections.write_once(digest_path(lab, day), text + _sum_line(text))
+
+
+def damaged(lab: Lab) -> list[Path]:
+    """Return the digests that are not as they were written."""
+    paths = [digest_path(lab, day) for day in _days_written(lab)]
+    return [path for path in paths if not _is_whole(path)]
+
+
+def _days_written(lab: Lab) -> list[str]:
+    names = files.list_folder(lab.layout.daily_digests)
+    return [name.removesuffix(".md") for name in names if _NAME.match(name)]
+
+
+def _sum_line(text: bytes) -> bytes:
+    """Return the last line of a digest, by which it shows that the others are all there."""
+    return b"\n<!-- sum: %s -->\n" % codec.digest(text)[:_SUM_DIGITS].encode()
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        data = files.read(path) or b""
+    except OSError:
+        return False
+    text = data[: -len(_sum_line(b""))]
+    return data == text + _sum_line(text)
 
 
 def _status_at(lab: Lab, experiment: str, day: str) -> Status | None:
     """Return the status as it was when ``day`` ended, so that a rebuilt digest equals the first.
 
-    None for an experiment that was not there yet, or whose SPEC cannot be read.
+    None for an experiment that was not there yet, or whose SPEC or index cannot be read.
     """
     try:
         spec = load(lab.layout.experiment(experiment))
+        lines = lab.index(experiment).read().lines
     except BrokenFile:
         return None
     state = ExperimentState(spec.spec.metric_direction)
     for record in lab.journal(experiment).read().records:
         state = fold_intent(state, record) if record.at[:_DAY] <= day else state
-    for line in lab.index(experiment).read().lines:
+    for line in lines:
         state = fold_run(state, line) if line.completed_at[:_DAY] <= day else state
     return status_of(spec.spec, spec.sha256, state) if state.created_at else None
 

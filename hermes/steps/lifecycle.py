@@ -8,7 +8,7 @@ from hermes.lab import Lab
 from hermes.model import Intent, Phase
 
 _REFUSED = {
-    (Phase.COMPLETED, Phase.PAUSED): "it is completed; `resume` it first if you mean to go on",
+    (Phase.COMPLETED, Phase.PAUSED): "it is completed; resume it first if you mean to go on",
 }
 
 

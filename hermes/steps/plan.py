@@ -98,13 +98,14 @@ def _begin(session: Session) -> None:
 
 
 def _waiting(session: Session) -> Planned | None:
-    """Return a package that was planned and never started."""
+    """Return a package that was planned and never started; one of another SPEC is removed."""
     packages = session.lab.packages
     for found in packages.running(session.experiment):
         if packages.stage_of(found.layout) == "planned":
             content = packages.read(found.layout)
-            if content is not None:
+            if content is not None and content[1].spec_sha256 == session.loaded.sha256:
                 return Planned(content[0], found.layout, content[1])
+            packages.discard(found.layout)
     return None
 
 

@@ -111,6 +111,13 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
         return [path for path, data in _derived(lab, past).items() if not _holds(path, data)]
 
 
+def broken_tokens(lab: Lab, experiment: str) -> list[Path]:
+    """Return the tokens of the graph that cannot be read; without them it looks at the packages."""
+    layout = lab.layout.experiment(experiment)
+    tokens = (layout.planned, layout.executed, layout.sealed)
+    return [path for path in tokens if files.exists(path) and not lab.projections.is_token(path)]
+
+
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return files.read(path) == data

@@ -55,7 +55,7 @@ def reclaimable(lab: Lab) -> list[str]:
         if packages.stage_of(found.layout) != "planned"  # it waits for its experiment's next turn
     }
     known = {name for name in waiting if lab.layout.experiment(name).folder.is_dir()}
-    return sorted(name for name in known if not _is_worked_on(lab, name))
+    return sorted(name for name in known if not is_worked_on(lab, name))
 
 
 def reclaim(lab: Lab, experiment: str) -> bool:
@@ -64,7 +64,8 @@ def reclaim(lab: Lab, experiment: str) -> bool:
         return session is not None
 
 
-def _is_worked_on(lab: Lab, experiment: str) -> bool:
+def is_worked_on(lab: Lab, experiment: str) -> bool:
+    """Say whether somebody alive holds the experiment's lease."""
     lease = lab.leases.read(experiment)
     return lease is not None and lease.held and not lab.leases.is_stale(lease)
 

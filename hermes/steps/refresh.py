@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from hermes import files
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.steps.digest import digest, missing
+from hermes.steps.digest import damaged, digest, missing
 from hermes.steps.init import init
 from hermes.steps.mending import mend_index
-from hermes.steps.project import project, project_lab
+from hermes.steps.project import broken_tokens, project, project_lab
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
     """Rebuild the projections of one experiment or of all, and those of the lab.
 
     Writes: the index where it does not name just the sealed bundles, every projection, and the
-    digests that are missing.
+    digests that are missing or damaged; the latter are set aside.
     """
     lab.require()
     init(lab)
@@ -33,6 +33,8 @@ def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
     problems = [problem for name in names if (problem := _refresh_experiment(lab, name))]
     project_lab(lab)
     if experiment is None:
+        for path in damaged(lab):
+            files.set_aside(path)
         for day in missing(lab):
             digest(lab, day)
     return Refreshed(len(names) - len(problems), tuple(problems))
@@ -45,6 +47,8 @@ def _refresh_experiment(lab: Lab, experiment: str) -> str | None:
         mend_index(lab, experiment)
         for checkpoint in (layout.state, layout.parsed_spec):
             files.remove_tree(checkpoint)
+        for token in broken_tokens(lab, experiment):
+            files.remove_tree(token)
         project(lab, experiment)
     except (LabError, OSError) as error:
         return f"{experiment}: {error}"

@@ -68,7 +68,8 @@ class Session:
             raise BrokenFile(
                 str(self.layout.journal),
                 "holds no decision that can be read",
-                f"Take it from a backup, or decide anew: `resume exp={self.experiment}`.",
+                "Take it from a backup, or decide anew: "
+                f"`hermes-lab resume exp={self.experiment}`.",
             )
 
     @property

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hermes import files
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.model import IndexLine
+from hermes.steps.reclaim import is_worked_on
 from hermes.store.specs import load
 
 
@@ -31,31 +33,59 @@ def verify(lab: Lab, experiment: str | None = None) -> Verified:
 
 def experiment_problems(lab: Lab, experiment: str) -> Iterator[str]:
     """Name everything of one experiment that is not as it was written."""
-    layout = lab.layout.experiment(experiment)
     try:
-        load(layout)
+        load(lab.layout.experiment(experiment))
     except BrokenFile as error:
         yield error.message
-    yield from lab.journal(experiment).check()
-    indexed = {line.run_id: line.sha256 for line in lab.index(experiment).read().lines}
-    for run in lab.bundles.list(experiment):
-        yield from lab.bundles.verify(experiment, run, expected_sha256=indexed.get(run))
-    yield from lab.bundles.verify_chain(experiment)
+    yield from record_problems(lab, experiment)
     yield from index_problems(lab, experiment)
 
 
+def record_problems(lab: Lab, experiment: str) -> Iterator[str]:
+    """Name what is not as it was written in the journal and in every bundle."""
+    yield from lab.journal(experiment).check()
+    runs = lab.layout.experiment(experiment).runs
+    if files.exists(runs) and not runs.is_dir():
+        yield f"{runs}: is no folder"
+    indexed = {line.run_id: line.sha256 for line in _indexed(lab, experiment)}
+    sealed = lab.bundles.list(experiment)  # after the index, which names only what is sealed
+    for run in sorted(indexed.keys() - set(sealed)):
+        yield f"{runs / run}: is missing, though the index names it"
+    problems = [
+        problem
+        for run in sealed
+        for problem in lab.bundles.verify(experiment, run, expected_sha256=indexed.get(run))
+    ]
+    yield from dict.fromkeys([*problems, *lab.bundles.verify_chain(experiment)])
+
+
 def index_problems(lab: Lab, experiment: str) -> Iterator[str]:
-    """Say where the index and the sealed bundles disagree."""
-    index = lab.index(experiment)
+    """Say where the index is damaged, or disagrees with the sealed bundles that are there."""
     path = lab.layout.experiment(experiment).metrics
-    part = index.read()
-    if part.skipped:
-        yield f"{path}: {part.skipped} line(s) are not whole; `refresh` rebuilds the file"
-    if index.missing(lab.bundles.list(experiment)):
-        yield f"{path}: does not name just the sealed runs; `refresh` rebuilds the file"
+    sealed = lab.bundles.list(experiment)
+    if sealed and is_worked_on(lab, experiment):
+        sealed.pop()  # its owner may be about to enter it
+    try:
+        part = lab.index(experiment).read()
+    except BrokenFile as error:
+        yield error.message
+        return
+    torn = not (files.read(path) or b"\n").endswith(b"\n")
+    if part.skipped or torn:
+        yield f"{path}: {part.skipped + torn} line(s) are not whole"
+    unnamed = set(sealed) - {line.run_id for line in part.lines}
+    if unnamed:
+        yield f"{path}: does not name {len(unnamed)} sealed run(s): {min(unnamed)}"
     for line in part.lines:
-        if lab.bundles.has(experiment, line.run_id) and not _agrees(lab, experiment, line):
+        if not _agrees(lab, experiment, line):
             yield f"{path}: {line.run_id} does not match its manifest"
+
+
+def _indexed(lab: Lab, experiment: str) -> tuple[IndexLine, ...]:
+    try:
+        return lab.index(experiment).read().lines
+    except BrokenFile:
+        return ()  # told of by its own check
 
 
 def _agrees(lab: Lab, experiment: str, line: IndexLine) -> bool:
@@ -63,6 +93,6 @@ def _agrees(lab: Lab, experiment: str, line: IndexLine) -> bool:
 
     try:
         manifest, metrics, sha256 = lab.bundles.read(experiment, line.run_id)
-    except BrokenFile:
-        return True  # told of by its own check
-    return index_line(manifest, metrics, sha256) == line
+    except (BrokenFile, ValueError):
+        return True  # told of by the bundle's check
+    return sha256 != line.sha256 or index_line(manifest, metrics, sha256) == line

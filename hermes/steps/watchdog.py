@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermes import files, history, policy
-from hermes.errors import LabError
+from hermes.errors import BrokenFile, Busy
 from hermes.lab import Lab
-from hermes.layout import parse_package
+from hermes.layout import SET_ASIDE, parse_package
 from hermes.model import Phase
+from hermes.steps.digest import damaged
+from hermes.steps.project import broken_tokens, differing, differing_of_lab
 from hermes.steps.reclaim import reclaimable
-from hermes.steps.recover import recover, temporaries
+from hermes.steps.recover import is_task_database_damaged, recover, temporaries
 from hermes.steps.refresh import refresh
-from hermes.steps.verify import index_problems
+from hermes.steps.verify import index_problems, record_problems
+from hermes.store.projections import LAB_LOCK
 
 _LOW_BYTES = 2**30
 _LOW_SHARE = 0.02
@@ -43,7 +46,7 @@ class Finding:
 def watchdog(lab: Lab, *, repair: bool = False) -> list[Finding]:
     """Return every finding; with ``repair``, those that could be mended are marked so.
 
-    Writes: nothing, unless ``repair``; then what ``recover`` and ``refresh`` write.
+    Writes: nothing but lock files, unless ``repair``; then what ``recover`` and ``refresh`` write.
     """
     lab.require()
     found = list(_findings(lab))
@@ -53,11 +56,18 @@ def watchdog(lab: Lab, *, repair: bool = False) -> list[Finding]:
     refresh(lab)
     left = list(_findings(lab))
     still = {(finding.where, finding.problem) for finding in left}
-    return left + [
+    return [_for_a_person(finding) for finding in left] + [
         replace(finding, mended=True)
         for finding in found
         if (finding.where, finding.problem) not in still
     ]
+
+
+def _for_a_person(finding: Finding) -> Finding:
+    """Return a finding that mending has left; what has just been tried is not advised again."""
+    if finding.remedy in (_RECOVER, _REFRESH) or "repair=yes" in finding.remedy:
+        return replace(finding, remedy="Mending did not help: look at it, or take it from a backup")
+    return finding
 
 
 def _findings(lab: Lab) -> Iterator[Finding]:
@@ -67,14 +77,14 @@ def _findings(lab: Lab) -> Iterator[Finding]:
     for experiment in lab.experiments():
         yield from _experiment(lab, experiment)
     yield from _strangers(lab)
-    for problem in lab.ledger.check():
-        yield Finding(*_split(problem), "Restore it from a backup")
-    for path in temporaries(lab):
-        yield Finding(str(path), "is unfinished work of a process that is gone", _RECOVER)
+    yield from _ledger(lab)
+    yield from _deletable(lab)
 
 
-_RECOVER = "Run `recover`"
-_REFRESH = "Run `refresh`"
+_RECOVER = "Run `hermes-lab recover`"
+_REFRESH = "Run `hermes-lab refresh`"
+_RESTORE = "Restore it from a backup"
+_LOOK = "Look at it, then move it elsewhere"
 
 
 def _disk(lab: Lab) -> Iterator[Finding]:
@@ -88,11 +98,6 @@ def _folders(lab: Lab) -> Iterator[Finding]:
     for folder in lab.layout.folders():
         if not folder.is_dir():
             yield Finding(str(folder), "the folder is missing", _RECOVER)
-    for path in (lab.layout.lab_index, lab.layout.lab_status):
-        if not path.is_file():
-            yield Finding(str(path), "the projection is missing or no file", _REFRESH)
-    if not lab.layout.events.is_file():
-        yield Finding(str(lab.layout.events), "the ledger is missing or no file", _RECOVER)
 
 
 def _possession(lab: Lab) -> Iterator[Finding]:
@@ -101,9 +106,10 @@ def _possession(lab: Lab) -> Iterator[Finding]:
         yield Finding(where, f"its owner {lease.owner} is gone", _RECOVER)
     for path in lab.leases.unreadable():
         yield Finding(str(path), "the lease cannot be read", _RECOVER)
-    known, abandoned = set(lab.experiments()), set(reclaimable(lab))
     folder = lab.layout.running
-    for name in files.list_folder(folder):
+    names = files.list_folder(folder)
+    known, abandoned = set(lab.experiments()), set(reclaimable(lab))
+    for name in names:
         parsed = parse_package(name)
         if parsed is None or parsed.experiment not in known:
             yield Finding(str(folder / name), "is no package of a known experiment", _RECOVER)
@@ -112,32 +118,43 @@ def _possession(lab: Lab) -> Iterator[Finding]:
 
 
 def _experiment(lab: Lab, experiment: str) -> Iterator[Finding]:
-    layout = lab.layout.experiment(experiment)
-    try:
-        past = history.read(lab, experiment)
-    except LabError as error:
-        yield Finding(experiment, error.message.rstrip("."), error.remedy.rstrip("."))
-        return
-    except OSError as error:
-        yield Finding(experiment, str(error), "Restore the file from a backup")
-        return
-    for problem in lab.journal(experiment).check():
-        yield Finding(*_split(problem), "Restore it from a backup")
+    for problem in record_problems(lab, experiment):
+        yield Finding(*_split(problem), _RESTORE)
     for problem in index_problems(lab, experiment):
         yield Finding(*_split(problem), _REFRESH)
-    for path in layout.projections():
-        if not path.is_file():
-            yield Finding(str(path), "the projection is missing or no file", _REFRESH)
-    yield from _unreadable_bundles(lab, experiment)
+    try:
+        past = history.read(lab, experiment)
+    except BrokenFile as error:
+        yield Finding(experiment, error.message.rstrip("."), error.remedy.rstrip("."))
+        return
+    yield from _derived(lab, experiment)
     yield from _needs(experiment, past)
 
 
-def _unreadable_bundles(lab: Lab, experiment: str) -> Iterator[Finding]:
-    for run in lab.bundles.list(experiment):
-        try:
-            lab.bundles.read(experiment, run)
-        except LabError as error:
-            yield Finding(*_split(error.message), "Restore it from a backup")
+def _derived(lab: Lab, experiment: str) -> Iterator[Finding]:
+    layout = lab.layout.experiment(experiment)
+    found = {path for path in layout.projections() if not path.is_file()}
+    found.update(_differing(lab, experiment))
+    for path in sorted(found):
+        yield Finding(str(path), "is missing or not what the records tell", _REFRESH)
+    for path in broken_tokens(lab, experiment):
+        yield Finding(str(path), "the token cannot be read", _REFRESH)
+
+
+def _differing(lab: Lab, name: str) -> list[Path]:
+    """Return what is damaged of the projections of an experiment, or of the lab.
+
+    What is being written just now is left to its writer.
+    """
+    lock = lab.layout.projection_lock(name)
+    if files.exists(lock) and not lock.is_file():
+        return [lock]
+    if not lock.parent.is_dir():
+        return []
+    try:
+        return differing_of_lab(lab) if name == LAB_LOCK else differing(lab, name)
+    except Busy:
+        return []
 
 
 def _needs(experiment: str, past: history.History) -> Iterator[Finding]:
@@ -146,13 +163,13 @@ def _needs(experiment: str, past: history.History) -> Iterator[Finding]:
         yield Finding(
             experiment,
             f"waits for a person: {past.state.phase_reason or 'no reason given'}",
-            f"Look at it, then `resume exp={experiment}`",
+            f"Look at it, then `hermes-lab resume exp={experiment}`",
         )
     elif past.state.failure_streak >= policy.ASK_AFTER:
         yield Finding(
             experiment,
             f"{past.state.failure_streak} failures in a row: {policy.last_failure(past.state)}",
-            f"See `show exp={experiment}`",
+            f"See `hermes-lab show exp={experiment}`",
         )
 
 
@@ -162,6 +179,31 @@ def _strangers(lab: Lab) -> Iterator[Finding]:
         path: Path = lab.layout.experiments / name
         if name not in known or not path.is_dir():
             yield Finding(str(path), "is no experiment", "Move it elsewhere")
+    for name in files.list_folder(lab.layout.complete):
+        if SET_ASIDE in name:
+            path = lab.layout.complete / name
+            yield Finding(str(path), "is a package that nobody could use", _LOOK)
+
+
+def _ledger(lab: Lab) -> Iterator[Finding]:
+    path = lab.layout.events
+    for problem in lab.ledger.check():
+        yield Finding(*_split(problem), _RECOVER)
+    for name in files.list_folder(path.parent):
+        if name.startswith(path.name + SET_ASIDE):
+            yield Finding(str(path.parent / name), "is what is left of a damaged ledger", _LOOK)
+
+
+def _deletable(lab: Lab) -> Iterator[Finding]:
+    for path in _differing(lab, LAB_LOCK):
+        yield Finding(str(path), "is missing or damaged", _REFRESH)
+    for path in damaged(lab):
+        yield Finding(str(path), "the digest is not as it was written", _REFRESH)
+    if is_task_database_damaged(lab):
+        where = str(lab.layout.task_database)
+        yield Finding(where, "the cache of the task graph is damaged", _RECOVER)
+    for path in temporaries(lab):
+        yield Finding(str(path), "is unfinished work of a process that is gone", _RECOVER)
 
 
 def _split(problem: str) -> tuple[str, str]:

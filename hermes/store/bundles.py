@@ -99,7 +99,7 @@ class Bundles:
         if found.manifest.iteration != manifest.iteration:
             raise Fault(
                 f"{manifest.run_id} of {manifest.experiment} is the name of two runs.",
-                "Run `verify`; the second one stays in `dispatch/running`.",
+                "Run `hermes-lab verify`; the second one stays in `dispatch/running`.",
             )
         return found
 

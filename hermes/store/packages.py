@@ -72,7 +72,9 @@ class Packages:
         try:
             build(PackageLayout(temporary), package, manifest, plan_text)
             if not files.publish_folder(temporary, target, together=MADE):
-                raise Fault(f"{target} is there already.", "Run `recover`, then try again.")
+                raise Fault(
+                    f"{target} is there already.", "Run `hermes-lab recover`, then try again."
+                )
         except BaseException:
             files.remove_tree(temporary)
             raise

@@ -1,0 +1,92 @@
+"""What a long command says of its runs while it makes them: plain lines, each with a count.
+
+Limit first: of many runs a second only some are told of, every one that is best so far among
+them; each line says how many were left out before it, and the last run always has its line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hermes.cli import console
+from hermes.model import IndexLine
+
+_SECONDS = 0.2  # between two lines
+_REASON = 60  # characters
+
+
+class Progress:
+    """Counts sealed runs and tells of them; ``total`` is how many were asked for, if that is known.
+
+    ``now`` gives seconds.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None] = console.notice,
+        *,
+        total: int | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.total = total
+        self.count = 0
+        self.best: IndexLine | None = None
+        self._say = say
+        self._now = now
+        self._next = 0.0
+        self._left_out: list[bool] = []
+        self._held: IndexLine | None = None
+
+    def tell(self, line: IndexLine) -> None:
+        """Count a sealed run, and say in one line what it brought, if it is time for one."""
+        self.count += 1
+        now = self._now()
+        if line.accepted:
+            self.best = line
+        elif self.count != self.total and now < self._next:
+            self._held = line
+            self._left_out.append(line.outcome.is_failure)
+            return
+        self._next = now + _SECONDS
+        self._write(line)
+
+    def flush(self) -> None:
+        """Tell of the last run, if it was left out."""
+        if self._held is not None:
+            self._left_out.pop()
+            self._write(self._held)
+
+    def last_words(self, rest: str = "") -> str:
+        """Return what an interrupted command has done, and how to go on; ``rest`` is a hint."""
+        self.flush()
+        of_all = f" of {self.total}" if self.total else ""
+        plural = "" if self.count == 1 and not of_all else "s"
+        best = ""
+        if self.best is not None:
+            best = f"; the best so far: {_result(self.best)} in {self.best.run_id}"
+        return f"{self.count}{of_all} run{plural} finished{best}.\nThe same command goes on{rest}."
+
+    def _write(self, line: IndexLine) -> None:
+        count = f"{self.count}/{self.total}" if self.total else str(self.count)
+        best = "  best so far" if line.accepted else ""
+        told = f"{count}  {line.run_id}  {line.strategy}  {_result(line)}{best}"
+        self._say(told + _omitted(self._left_out))
+        self._left_out.clear()
+        self._held = None
+
+
+def _result(line: IndexLine) -> str:
+    from hermes.render.text import clip
+
+    if line.value is not None:
+        return f"{line.value:.6g}"
+    reason = clip(line.reason, _REASON)
+    return f"{line.outcome.value}: {reason}" if reason else line.outcome.value
+
+
+def _omitted(failures: list[bool]) -> str:
+    if not failures:
+        return ""
+    failed = sum(failures)
+    return f"  (+{len(failures)} not shown{f', {failed} failed' if failed else ''})"
