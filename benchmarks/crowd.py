@@ -18,7 +18,8 @@ from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
 from hermes.model import Event, FileDigest, IndexLine, JournalRecord, Manifest
 from hermes.modes.loop import Tally, iterate
-from hermes.steps.session import Order, opened
+from hermes.steps.opening import opened
+from hermes.steps.session import Order
 
 _DIGITS = 4
 

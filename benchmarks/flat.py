@@ -12,8 +12,9 @@ from subjects import a_lab, an_experiment, hermes
 
 from hermes.lab import Lab
 from hermes.modes.loop import Tally
+from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
-from hermes.steps.session import Order, Session, opened
+from hermes.steps.session import Order, Session
 
 MOST_GROWTH = 1.1
 MOST_MEMORY_MIB = 20.0

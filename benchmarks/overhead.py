@@ -16,7 +16,8 @@ from subjects import TRIVIAL, a_lab, an_experiment, hermes
 
 from hermes.model import IndexLine
 from hermes.modes.loop import Tally, iterate
-from hermes.steps.session import Order, Session, opened
+from hermes.steps.opening import opened
+from hermes.steps.session import Order, Session
 
 MOST_OVER_BARE_MS = 4.0
 MOST_OVER_FLOOR = 1.6

@@ -1,11 +1,13 @@
 """Real commands in a forked child: as the door runs them, without the cost of starting Python.
 
 What a test has patched holds in the child: clocks, waits, terms. The environment is the child's
-own, so nothing of the caller's reaches it but ``labs.ENVIRON``.
+own, so nothing of the caller's reaches it but ``labs.ENVIRON``. On Linux a child that a failed
+test leaves behind dies with the test process.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -20,6 +22,8 @@ from typing import NamedTuple
 from doors import fresh_process
 from labs import ENVIRON
 
+_PR_SET_PDEATHSIG = 1
+
 
 class Answer(NamedTuple):
     """How a command ended and what it said; a negative code is the signal that killed it."""
@@ -33,13 +37,12 @@ class Running:
     """A command in a child of its own."""
 
     def __init__(self, root: Path, words: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        self._out = tempfile.TemporaryFile()  # noqa: SIM115  `end` closes it
-        self._err = tempfile.TemporaryFile()  # noqa: SIM115  `end` closes it
+        self._out, self._err = _unnamed_file(), _unnamed_file()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # forking with idle threads
             self.pid = os.fork()
         if self.pid == 0:
-            _child(root, words, environ, self._out.fileno(), self._err.fileno())
+            _child(root, words, environ, self._out, self._err)
 
     def kill(self, number: signal.Signals) -> None:
         """Send the child a signal."""
@@ -51,16 +54,14 @@ class Running:
         while True:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
-                return Answer(os.waitstatus_to_exitcode(status), *self._said())
+                return Answer(
+                    os.waitstatus_to_exitcode(status), _taken(self._out), _taken(self._err)
+                )
             if time.monotonic() > until:
                 self.kill(signal.SIGKILL)
                 os.waitpid(self.pid, 0)
-                raise AssertionError(f"the command hangs: {self._said()}")
+                raise AssertionError(f"the command hangs: {_taken(self._out)}{_taken(self._err)}")
             time.sleep(0.002)
-
-    def _said(self) -> tuple[str, str]:
-        with self._out as out, self._err as err:
-            return _text(out), _text(err)
 
 
 def begin(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:
@@ -80,9 +81,17 @@ def done(root: Path, *words: str, environ: Mapping[str, str] | None = None) -> A
     return answer
 
 
-def _text(stream) -> str:
-    stream.seek(0)
-    return stream.read().decode()
+def _unnamed_file() -> int:
+    fd, path = tempfile.mkstemp()
+    os.unlink(path)
+    return fd
+
+
+def _taken(fd: int) -> str:
+    """Return what was written to the file, and close it."""
+    with open(fd, "rb") as stream:
+        stream.seek(0)
+        return stream.read().decode()
 
 
 def _child(
@@ -90,6 +99,7 @@ def _child(
 ) -> None:
     code = 99
     try:
+        _die_with_parent()
         os.dup2(out, 1)
         os.dup2(err, 2)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  as long as the child lives
@@ -105,6 +115,11 @@ def _child(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _run(words: list[str]) -> int:

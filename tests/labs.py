@@ -12,8 +12,9 @@ from hermes.lab import Lab
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.create import create
 from hermes.steps.init import init
+from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 QUADRATIC = {"x": {"type": "float", "low": -5, "high": 5}}

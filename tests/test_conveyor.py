@@ -18,9 +18,10 @@ from hermes.executing.environment import ANY_PARAMETER, CONTRACT_KEYS
 from hermes.lab import Lab
 from hermes.model import Outcome
 from hermes.modes.loop import Tally, iterate
+from hermes.steps.opening import opened
 from hermes.steps.plan import plan
 from hermes.steps.refresh import refresh
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 
 START = parse_time("2026-03-01T12:00:00.000000Z")
 MINUTE = 60.0

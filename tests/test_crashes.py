@@ -16,9 +16,10 @@ from hermes.lab import Lab
 from hermes.model import Outcome
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.create import create
+from hermes.steps.opening import opened
 from hermes.steps.recover import recover
 from hermes.steps.refresh import refresh
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 from hermes.steps.verify import verify
 from hermes.steps.watchdog import watchdog
 from hermes.store.leases import Leases

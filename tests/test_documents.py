@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -15,6 +16,25 @@ from labs import hermes
 from hermes.cli.commands import COMMANDS
 from hermes.errors import EXIT_MEANINGS
 from hermes.layout import PROJECTIONS
+from hermes.model import (
+    Event,
+    Execution,
+    FileDigest,
+    IndexLine,
+    Intent,
+    JournalRecord,
+    Lease,
+    Manifest,
+    Package,
+    RunMetrics,
+    Usage,
+)
+from hermes.search.space import parse_space
+from hermes.spec import FIELDS
+from hermes.status import AsOf, Status
+from hermes.store.lease_files import Beat
+from hermes.validation import validate
+from hermes.yaml_text import load_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -25,7 +45,9 @@ PAGES = [
 ]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(?:doit|hermes-lab) ([a-z_]+)((?: [a-z_]+=[^ `]+)*)`")
-DOIT_WORDS = {"list", "info", "help", "run", "check", "manifest"}
+DOIT_WORDS = {"list", "info", "help", "run", "check", "manifest", "reference"}
+IN_BLOCK = re.compile(r"(?:^|[ /])(?:doit|hermes-lab) ([a-z_]+)((?: [a-z_]+=\S+)*)", re.MULTILINE)
+IN_TABLE = re.compile(r"`([a-z_]+)`|`([a-z_]+) ([a-z_]+=[^`]*)`")
 
 
 def blocks(page):
@@ -37,12 +59,31 @@ def test_pages_that_are_read_every_time_stay_short(page, most):
     assert len((ROOT / page).read_text().splitlines()) <= most
 
 
+def check_command(command, variables):
+    assert command in COMMANDS or command in DOIT_WORDS, command
+    for name in re.findall(r"([a-z_]+)=", variables):
+        assert COMMANDS[command].variable(name), f"{command} {name}="
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_named_in_a_page_exists_with_its_variables(page):
-    for command, variables in INLINE.findall(page.read_text()):
-        assert command in COMMANDS or command in DOIT_WORDS, command
-        for name in re.findall(r"([a-z_]+)=", variables):
-            assert COMMANDS[command].variable(name), f"{command} {name}="
+    named = INLINE.findall(page.read_text())
+    for text in blocks(page):
+        named += IN_BLOCK.findall(text)
+    for command, variables in named:
+        check_command(command, variables)
+
+
+def test_the_table_of_commands_in_the_readme_is_true_and_names_them_all():
+    table = (ROOT / "README.md").read_text().partition("| Command | Does |")[2].partition("\n\n")[0]
+    cells = [row.split(" | ")[0] for row in table.splitlines() if row.startswith("| `")]
+    named = set()
+    for cell in cells:
+        shared = re.findall(r"`([a-z_]+=[A-Z]+)`", cell)
+        for plain, command, variables in IN_TABLE.findall(cell):
+            check_command(plain or command, " ".join((variables, *shared)))
+            named.add(plain or command)
+    assert named == set(COMMANDS) - {"demo"}  # which has a chapter of its own
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -105,6 +146,53 @@ def test_the_format_page_names_tests_that_exist():
         path = ROOT / "tests" / f"test_{module}.py"
         assert path.is_file(), module
         assert f"def test_{sentence}(" in path.read_text(), f"{module}.{sentence}"
+
+
+def test_the_format_page_names_every_field_of_every_record():
+    page = (ROOT / "docs" / "FORMAT.md").read_text()
+    words = set(re.findall(r"[a-z_0-9]+", page))
+    records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
+    for record in (*records, Execution, Usage, FileDigest, Status, AsOf):
+        for item in dataclasses.fields(record):
+            assert item.name in words, f"{record.__name__}.{item.name}"
+
+
+def test_the_format_page_names_just_the_events_and_intents_that_are_written():
+    page = (ROOT / "docs" / "FORMAT.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "hermes").rglob("*.py"))
+    kinds = re.findall(r"^\| `([a-z]+)` \| .+ \|$", page.partition("## 10.")[2], re.MULTILINE)
+    assert set(kinds) == set(re.findall(r"\.record\(\s*\"([a-z]+)\"", code))
+    written = set(re.findall(r"\bintent=Intent\.([A-Z]+)", code))
+    assert {item.value for item in Intent} - {name.lower() for name in written} == {"tier", "note"}
+    assert "`tier` and `note` are understood, and nothing writes them yet" in page
+
+
+def test_the_page_on_the_architecture_names_what_is_there():
+    page = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    floors = page.partition("hermes/\n")[2].partition("```")[0]
+    named = re.findall(r"(?<![\w.])([a-z_]+(?:\.py|/))(?=\s)", floors)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / "hermes" / name).exists(), name
+    packages = {f"{path.parent.name}/" for path in (ROOT / "hermes").glob("*/__init__.py")}
+    assert packages <= set(named)
+
+
+def test_what_is_commented_out_in_the_template_of_a_search_is_valid_too():
+    text = (ROOT / "templates" / "hyperparameter-search.yaml").read_text()
+    opened = re.sub(r"^( *)# ([a-z_]+: [{a-z])", r"\1\2", text, flags=re.MULTILINE)
+    opened = opened.replace("<name>", "a").replace("<direction>", "minimize")
+    mapping = validate(load_yaml(re.sub(r"<[a-z]+>", "x", opened).encode(), source="template"))
+    space = parse_space(mapping["search_space"], source="template")
+    assert {"optimizer", "momentum", "dropout"} < set(space.names)
+    assert mapping["params_file"] == "config/train.yaml"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").iterdir()), ids=lambda path: path.name)
+def test_a_template_names_no_command_that_does_not_exist(path):
+    for command in re.findall(r"\b([a-z]+_[a-z]+) exp=|`([a-z]+_[a-z]+)`", path.read_text()):
+        assert set(command) - {""} <= {*COMMANDS, *FIELDS}
+    assert "set_fidelity" not in path.read_text()
 
 
 def test_the_format_page_names_every_projection_and_event():

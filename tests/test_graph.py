@@ -188,7 +188,7 @@ def test_where_there_is_no_lab_the_next_step_is_named(tmp_path):
     for words in (["status"], ["burst", "exp=x"], ["run_once"], ["verify"]):
         result = hermes(tmp_path / "nothing", *words, cwd=tmp_path)
         assert result.returncode == 3, words
-        assert "Run `init` first" in result.stderr
+        assert "Run `hermes-lab init` first" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

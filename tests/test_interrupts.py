@@ -15,9 +15,10 @@ from labs import LOSS_OF_X, a_lab, an_experiment, burst, hermes, lines, views
 from hermes.clock import FixedClock, parse_time
 from hermes.model import Outcome
 from hermes.modes.loop import Tally, iterate
+from hermes.steps.opening import opened
 from hermes.steps.recover import recover
 from hermes.steps.refresh import refresh
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 from hermes.steps.verify import verify
 from hermes.steps.watchdog import watchdog
 from hermes.store.leases import Leases
@@ -112,7 +113,10 @@ def test_a_signal_ends_a_burst_and_all_it_began_and_keeps_what_was_finished(
     running.kill(number)
     answer = running.end()
     assert answer.code == code
-    assert answer.err.splitlines()[-1] == "Interrupted; what was finished is kept."
+    said = answer.err.splitlines()[-3:]
+    assert said[0] == "Interrupted; what was finished is kept."
+    assert said[1].startswith("2 of ")
+    assert said[2].startswith("The same command goes on; n=")
     assert "Traceback" not in answer.err
     assert hanging.living() == []
     assert [line.outcome for line in lines(lab)] == [Outcome.SUCCESS] * 2
@@ -271,13 +275,15 @@ def test_of_two_bursts_at_once_the_second_is_busy_and_harms_nothing(
 ):
     monkeypatch.setattr("hermes.rules.plan._WAIT_SECONDS", 0.2)
     hanging = Hanging(
-        lab, tmp_path, 'touch "$THERE"; while [ ! -e "$PIDS.go" ]; do sleep 0.01; done'
+        lab,
+        tmp_path,
+        'touch "$THERE"; for i in $(seq 2000); do test -e "$PIDS.go" && break; sleep 0.01; done',
     )
     first = begin(root, "burst", "exp=exp", "n=6")
     hanging.waits()
     second = command(root, "burst", "exp=exp", "n=6")
     assert second.code == 5
-    assert "exp is being worked on by another process." in second.err
+    assert "exp is being worked on by another process (" in second.err
     for words in (["run_once"], ["recover"], ["refresh"], ["watchdog"], ["status"]):
         done(root, *words)
     assert len(lines(lab)) == 2

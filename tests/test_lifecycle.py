@@ -14,7 +14,8 @@ from hermes import history
 from hermes.model import Outcome, Phase
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.lifecycle import set_phase
-from hermes.steps.session import Order, opened
+from hermes.steps.opening import opened
+from hermes.steps.session import Order
 
 SMALL_GRID = {"x": {"type": "int", "low": 1, "high": 3}}
 TWO_LINES = 2
@@ -58,7 +59,7 @@ def test_a_pause_from_another_process_stops_a_running_burst_at_its_next_iteratio
         lab,
         tmp_path,
         executor_command=f'if [ "$LAB_RUN_ITERATION" = 3 ]; then touch {there}; '
-        f"while [ ! -e {paused} ]; do sleep 0.01; done; fi; {LOSS_OF_X}",
+        f"for i in $(seq 2000); do test -e {paused} && break; sleep 0.01; done; fi; {LOSS_OF_X}",
     )
     running = begin(root, "burst", "exp=exp", "n=50")
     wait_for(there)
@@ -90,7 +91,7 @@ def test_what_is_paused_is_refused_and_the_next_step_lets_it_go_on(lab, root, tm
     assert answer.code == 3
     what, next_step = refusal(answer)
     assert what == "ERROR: No run of exp was planned: it is paused: lunch."
-    assert "`resume exp=exp`" in next_step
+    assert "`hermes-lab resume exp=exp`" in next_step
     assert done(root, "run_once") == (0, "", "")
     done(root, "resume", "exp=exp")
     assert done(root, "burst", "exp=exp", "n=2").out.startswith("exp: 2 runs")
@@ -170,7 +171,10 @@ def test_what_used_up_its_budget_names_the_field_to_raise(lab, root, tmp_path):
         assert answer.code == 3
         what, next_step = refusal(answer)
         assert "max_iterations_total (1) is reached" in what
-        assert next_step == "Raise max_iterations_total in SPEC.yaml, then `resume exp=exp`."
+        assert (
+            next_step
+            == "Raise max_iterations_total in SPEC.yaml, then `hermes-lab resume exp=exp`."
+        )
     spec = lab.layout.experiment("exp").spec
     spec.write_text(
         spec.read_text().replace('"max_iterations_total": 1', '"max_iterations_total": 2')

@@ -7,8 +7,9 @@ from labs import QUADRATIC, a_lab, an_experiment, burst, lines
 
 from hermes.clock import UTC, FixedClock, parse_time
 from hermes.errors import RequestError
+from hermes.steps.opening import opened
 from hermes.steps.plan import Planned, Stop, plan
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 
 START = parse_time("2026-03-01T12:00:00.000000Z").astimezone(UTC)
 ATTENDED = Order(attended=True)
@@ -93,7 +94,7 @@ def test_what_is_paused_is_not_planned_and_says_why(lab, tmp_path):
     with opened(lab, "exp", ATTENDED) as session:
         stop = plan(session)
     assert stop == Stop(
-        "it is paused: the cluster is down", "Run `resume exp=exp` if it is to go on."
+        "it is paused: the cluster is down", "Run `hermes-lab resume exp=exp` if it is to go on."
     )
 
 

@@ -118,7 +118,8 @@ def note():
 
 def burst_without_projecting(lab):
     from hermes.modes.loop import Tally, iterate
-    from hermes.steps.session import Order, opened
+    from hermes.steps.opening import opened
+    from hermes.steps.session import Order
 
     with opened(lab, "exp", Order(attended=True)) as session:
         iterate(session, Tally(), 1, on_run=lambda line: None)

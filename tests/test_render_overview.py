@@ -159,7 +159,7 @@ def test_the_status_stops_at_25_experiments_and_says_where_the_others_are():
     many = [replace(running, id=f"e{number:03d}") for number in range(1000)]
     shown = status_text(many, width=100)
     assert sum(line.startswith("e0") for line in shown.split("\n")) == 25
-    assert shown.endswith("… and 975 more, see `experiments`")
+    assert shown.endswith("… and 975 more, see `hermes-lab experiments`")
     assert len(experiments_text(many, width=100).split("\n")) == 1001
 
 
@@ -214,7 +214,7 @@ def test_a_run_is_shown_with_what_it_tried_and_what_came_of_it(width):
 def test_a_failed_run_is_shown_without_a_number():
     made = manifest(reason="exit status 3", exit_status=3, outcome=Outcome.FAILED)
     shown = run_text(made, measured(None, Outcome.FAILED), width=60)
-    assert "loss = -" in shown
+    assert "loss: none" in shown
     assert "Reason      exit status 3" in shown
 
 

@@ -64,8 +64,8 @@ def _field_rows(name: str) -> Iterator[tuple[str, ...]]:
 
 def _row(name: str, rule: Rule, *, required: bool = False) -> tuple[str, ...]:
     default = f"`{json.dumps(rule['default'])}`" if "default" in rule else "none"
-    in_vain = name in NOT_YET or name.split(".")[0] in NOT_YET
-    meaning = f"{rule['description']} {_NO_EFFECT if in_vain else ''}".rstrip()
+    in_vain = name in NOT_YET or name.partition(".")[0] in NOT_YET
+    meaning = f"{_plain(rule['description'])} {_NO_EFFECT if in_vain else ''}".rstrip()
     return f"`{name}`", _type(rule), "**required**" if required else default, meaning
 
 
@@ -102,11 +102,17 @@ def _space(_: Iterable[str]) -> str:
             rule = definitions[given["$ref"].rpartition("/")[2]] if "$ref" in given else given
             if key != "type":
                 lead = "Required. " if key in definitions[kind]["required"] else ""
-                row = (key, _type(rule), lead + rule["description"])
+                row = (key, _type(rule), lead + _plain(rule["description"]))
                 kinds.setdefault(row, []).append(kind)
+    keys = list(dict.fromkeys(key for key, _, _ in kinds))
     rows = [
-        (f"`{key}`", ", ".join(f"`{kind}`" for kind in found), kind_of_value, meaning)
-        for (key, kind_of_value, meaning), found in kinds.items()
+        (
+            f"`{key}`",
+            ", ".join(f"`{kind}`" for kind in kinds[key, values, meaning]),
+            values,
+            meaning,
+        )
+        for key, values, meaning in sorted(kinds, key=lambda row: keys.index(row[0]))
     ]
     return _table(_SPACE_HEAD, rows)
 
@@ -152,11 +158,16 @@ def _range(rule: Rule) -> str:
     words = (
         ("minimum", "from"),
         ("exclusiveMinimum", "above"),
-        ("maximum", "to"),
+        ("maximum", "up to"),
         ("exclusiveMaximum", "below"),
     )
     limits = [f"{word} {rule[key]}" for key, word in words if key in rule and rule[key] < _PLENTY]
-    return f", {' '.join(limits)}" if limits else ""
+    return "".join(f", {limit}" for limit in limits)
+
+
+def _plain(text: str) -> str:
+    """Return a schema's words as they look the same in Markdown."""
+    return text.replace("<", "&lt;")
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

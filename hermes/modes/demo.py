@@ -14,8 +14,9 @@ from hermes.shipped import example
 from hermes.status import overall_best
 from hermes.steps.create import create
 from hermes.steps.init import init
+from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 
 EXPERIMENT = "optimize-rosenbrock"
 RUNS = 40

@@ -12,6 +12,7 @@ from hermes import files
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = ROOT / "LAB_MANIFEST.json"
+REFERENCE = ROOT / "docs" / "SPEC.md"
 _SOURCES = ("hermes", "tests", "benchmarks", "examples")
 _CHECKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "format": ("The code is formatted.", ("-m", "ruff", "format", "--check", ".")),
@@ -25,7 +26,7 @@ _CHECKS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def task_check() -> Iterator[dict[str, Any]]:
-    """Run the project's own checks: format, lint, types, floors, manifest."""
+    """Run the project's own checks: format, lint, types, floors, pages."""
     yield {"name": None, "doc": "Run the project's own checks."}
     sources = [str(path) for path in _python_files()]
     for name, (doc, command) in _CHECKS.items():
@@ -40,15 +41,29 @@ def task_check() -> Iterator[dict[str, Any]]:
         "doc": "LAB_MANIFEST.json says what the code says.",
         "actions": [manifest_is_true],
     }
+    yield {
+        "name": "reference",
+        "doc": "docs/SPEC.md says what the schemas say.",
+        "actions": [reference_is_true],
+    }
 
 
 def task_manifest() -> dict[str, Any]:
     """Write LAB_MANIFEST.json from the code."""
-    package = sorted((ROOT / "hermes").rglob("*.py"))
     return {
-        "file_dep": [str(path) for path in package],
+        "file_dep": [str(path) for path in sorted(_package("py"))],
         "actions": [write_manifest],
         "targets": [str(MANIFEST)],
+    }
+
+
+def task_reference() -> dict[str, Any]:
+    """Write docs/SPEC.md from the schemas and the prose beside its generator."""
+    package = sorted(path for kind in ("py", "json", "md") for path in _package(kind))
+    return {
+        "file_dep": [str(path) for path in package],
+        "actions": [write_reference],
+        "targets": [str(REFERENCE)],
     }
 
 
@@ -69,6 +84,24 @@ def manifest_is_true() -> bool:
     from hermes.cli.manifest import render
 
     return files.read(MANIFEST) == render()
+
+
+def write_reference() -> None:
+    """Write the reference of the SPEC, by a rename too."""
+    from hermes.cli.reference import render
+
+    files.replace(REFERENCE, render(), mode=0o644)
+
+
+def reference_is_true() -> bool:
+    """Say whether the reference in the checkout is what the schemas would give."""
+    from hermes.cli.reference import render
+
+    return files.read(REFERENCE) == render()
+
+
+def _package(kind: str) -> Iterator[Path]:
+    yield from (ROOT / "hermes").rglob(f"*.{kind}")
 
 
 def _python_files() -> Iterator[Path]:

@@ -60,7 +60,8 @@ def use_spare_runs() -> None:
     """Run what is next in turn while there are runs left, with the loop that the chains use."""
     from hermes.modes.loop import iterate
     from hermes.rules.project import project_experiment
-    from hermes.steps.session import Order, opened
+    from hermes.steps.opening import opened
+    from hermes.steps.session import Order
 
     lab, max_runs = view().lab, view().need("max_runs", int)
     for experiment in view().spare():

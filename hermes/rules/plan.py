@@ -32,8 +32,8 @@ def task_plan() -> Iterator[dict[str, Any]]:
 
 def plan_run(experiment: str) -> None:
     """Take the lease and plan one run; leave a token that names its package, or none."""
+    from hermes.steps.opening import open_session
     from hermes.steps.plan import Stop, plan
-    from hermes.steps.session import open_session
 
     lab, turn, order = view().lab, turns.turn(experiment), view().order(experiment)
     layout = lab.layout.experiment(experiment)

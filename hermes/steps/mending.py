@@ -40,7 +40,7 @@ def mend_index(lab: Lab, experiment: str) -> bool:
 
 def _make_way(path: Path) -> None:
     if files.exists(path) and not path.is_file():
-        files.set_aside(path)
+        files.set_aside(path, only_folder=path.is_dir())
 
 
 def _sealed_runs(

@@ -38,20 +38,19 @@ def next_idea(session: Session) -> Idea | None:
         )
         return Idea(proposal, retry.trial, retry.run_id)
     number = session.state.last_trial + 1
+    if session.strategy is None and session.strategy_name is not None:
+        session.strategy = make_strategy(session, session.strategy_name)
     if session.strategy is None:
         return Idea(Proposal(EMPTY, PLAIN, Origin.PLAIN), number, None)
     proposed = session.strategy.ask(number)
     return None if proposed is None else Idea(proposed, number, None)
 
 
-def make_strategy(session: Session) -> Strategy | None:
-    """Make the strategy that the command or the SPEC names, and tell it the whole history.
+def make_strategy(session: Session, name: str) -> Strategy:
+    """Make a strategy and tell it the whole history.
 
     Raises RequestError when a strategy is named and there is no search space for it.
     """
-    name = session.strategy_name
-    if name is None:
-        return None
     from hermes.search.base import SearchContext
     from hermes.search.registry import known, make
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hermes import codec, files
-from hermes.errors import LabError
+from hermes.errors import BrokenFile, LabError
 from hermes.lab import Lab
 from hermes.layout import PackageLayout, parse_package
 from hermes.steps.init import init
-from hermes.steps.mending import mend_index
+from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
-from hermes.steps.session import Order, opened
+from hermes.steps.session import Order
 from hermes.store.projections import LAB_LOCK
 
 SealedEvents = set[tuple[str | None, str | None]]
@@ -39,7 +39,10 @@ def recover(lab: Lab) -> list[str]:
     done += _set_aside_strangers(lab)
     done += _renew_task_database(lab)
     done += [f"removed {path}" for path in _remove_temporaries(lab)]
-    project_lab(lab)
+    try:
+        project_lab(lab)
+    except BrokenFile as error:
+        done.append(error.message)
     if done:
         lab.record("recovered", detail=f"{len(done)} thing(s)")
     return done
@@ -62,7 +65,6 @@ def _recover_experiment(lab: Lab, experiment: str, told: SealedEvents) -> Iterat
             if session is None:
                 yield f"{experiment}: left to the living process that works on it"
                 return
-            mend_index(lab, experiment)
             yield from _complete_ledger(lab, experiment, told)
         project(lab, experiment)
     except (LabError, OSError) as error:

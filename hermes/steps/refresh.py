@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hermes import files
-from hermes.errors import LabError
+from hermes.errors import BrokenFile, LabError
 from hermes.lab import Lab
 from hermes.steps.digest import damaged, digest, missing
 from hermes.steps.init import init
@@ -31,13 +31,21 @@ def refresh(lab: Lab, experiment: str | None = None) -> Refreshed:
     init(lab)
     names = [lab.experiment(experiment).folder.name] if experiment else lab.experiments()
     problems = [problem for name in names if (problem := _refresh_experiment(lab, name))]
-    project_lab(lab)
+    count = len(names) - len(problems)
+    try:
+        project_lab(lab)
+    except BrokenFile as error:
+        problems.append(error.message)
     if experiment is None:
-        for path in damaged(lab):
-            files.set_aside(path)
-        for day in missing(lab):
-            digest(lab, day)
-    return Refreshed(len(names) - len(problems), tuple(problems))
+        _refresh_digests(lab)
+    return Refreshed(count, tuple(problems))
+
+
+def _refresh_digests(lab: Lab) -> None:
+    for path in damaged(lab):
+        files.set_aside(path)
+    for day in missing(lab):
+        digest(lab, day)
 
 
 def _refresh_experiment(lab: Lab, experiment: str) -> str | None:

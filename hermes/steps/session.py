@@ -1,13 +1,11 @@
 """The right to work on one experiment, and what is known of it while that lasts.
 
 A session holds the lease. Its owner plans, executes and seals; nobody else does meanwhile.
-Opening one first completes what an earlier owner left unfinished (``steps/reclaim``).
+It is opened by ``steps/opening``, which first completes what an earlier owner left unfinished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 from hermes import history
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
-from hermes.model import Intent, Lease, Phase
+from hermes.model import Intent, Lease, Phase, Trial
 from hermes.state import ExperimentState, current_tier
 from hermes.store.specs import LoadedSpec
 
@@ -43,7 +41,7 @@ class Order:
 
 
 class Session:
-    """One experiment under lease. Use ``opened``; close it when done."""
+    """One experiment under lease. Close it when done."""
 
     def __init__(self, lab: Lab, experiment: str, lease: Lease, order: Order) -> None:
         self.lab = lab
@@ -58,6 +56,8 @@ class Session:
         last = lab.index(experiment).last()
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
+        self._executor: Executor | None = None
+        self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
         self.fenced_out = False
         self.has_planned = False
         self.checked_names: set[tuple[str, frozenset[str]]] = set()
@@ -97,12 +97,14 @@ class Session:
         """The seed of strategy and runs."""
         return self.order.seed if self.order.seed is not None else self.spec.seed
 
-    @cached_property
+    @property
     def executor(self) -> Executor:
         """What runs the commands; it keeps the sandbox warm between iterations."""
-        from hermes.executing.run import Executor
+        if self._executor is None:
+            from hermes.executing.run import Executor
 
-        return Executor(self.lab.clock)
+            self._executor = Executor(self.lab.clock)
+        return self._executor
 
     @cached_property
     def base_environment(self) -> dict[str, str]:
@@ -111,17 +113,10 @@ class Session:
 
         return environment.base(self.lab.environ)
 
-    @cached_property
-    def strategy(self) -> Strategy | None:
-        """The strategy, told of every sealed run; None when the runs have no parameters."""
-        from hermes.steps.proposing import make_strategy
-
-        return make_strategy(self)
-
-    def tell(self, line_trial: object) -> None:
-        """Tell the strategy of a sealed run, if there is one in use."""
-        if "strategy" in self.__dict__ and self.strategy is not None:
-            self.strategy.tell(line_trial)  # type: ignore[arg-type]  # a Trial
+    def tell(self, trial: Trial) -> None:
+        """Tell the strategy of a sealed run, if one is in use."""
+        if self.strategy is not None:
+            self.strategy.tell(trial)
 
     def catch_up(self) -> None:
         """Fold what others decided meanwhile: a pause takes effect at the next iteration."""
@@ -149,61 +144,7 @@ class Session:
 
     def close(self) -> None:
         """Release the lease. Called once, whatever happened."""
-        if "executor" in self.__dict__:
-            self.executor.close()
+        if self._executor is not None:
+            self._executor.close()
         self.lab.packages.close()  # before others may take the lease and clear the folder away
         self.lab.leases.release(self.lease)
-
-
-def open_session(
-    lab: Lab, experiment: str, order: Order, *, wait_seconds: float = 0.0
-) -> Session | None:
-    """Take the lease and complete what was left unfinished; None when somebody else works.
-
-    Raises BrokenFile when the SPEC or the journal cannot be read; the lease is given back then.
-    """
-    from hermes.steps.mending import mend_index
-    from hermes.steps.reclaim import reconcile
-
-    lease = lab.leases.acquire(experiment, wait_seconds=wait_seconds)
-    if lease is None:
-        return None
-    try:
-        mend_index(lab, experiment)
-        session = Session(lab, experiment, lease, order)
-        reconcile(session)
-        _accept_edit(session)
-    except BaseException:
-        lab.packages.close()
-        lab.leases.release(lease)
-        raise
-    return session
-
-
-@contextmanager
-def opened(
-    lab: Lab, experiment: str, order: Order, *, wait_seconds: float = 0.0
-) -> Iterator[Session | None]:
-    """Open a session for the body and close it; yields None when somebody else works."""
-    session = open_session(lab, experiment, order, wait_seconds=wait_seconds)
-    try:
-        yield session
-    finally:
-        if session is not None:
-            session.close()
-
-
-def _accept_edit(session: Session) -> None:
-    """Write down that SPEC.yaml was edited, so that each run's SPEC can be told by its digest."""
-    if session.loaded.sha256 == session.state.spec_sha256:
-        return
-    session.lab.journal(session.experiment).append(
-        at=session.lab.now(),
-        intent=Intent.SPEC,
-        by="human",
-        after_runs=session.state.sealed_count,
-        reason="SPEC.yaml was edited",
-        spec_sha256=session.loaded.sha256,
-    )
-    session.lab.record("spec", session.experiment, detail=session.loaded.sha256)
-    session.catch_up()

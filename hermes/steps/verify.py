@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes import files
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
-from hermes.model import IndexLine
+from hermes.model import IndexLine, Intent
 from hermes.steps.reclaim import is_worked_on
 from hermes.store.specs import load
+
+_DECISIONS = (Intent.PHASE.value, Intent.TIER.value, Intent.SPEC.value)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ def verify(lab: Lab, experiment: str | None = None) -> Verified:
     names = [lab.experiment(experiment).folder.name] if experiment else lab.experiments()
     problems = [problem for name in names for problem in experiment_problems(lab, name)]
     if experiment is None:
-        problems += lab.ledger.check()
+        problems += ledger_problems(lab)
     return Verified(sum(len(lab.bundles.list(name)) for name in names), tuple(problems))
 
 
@@ -79,6 +82,49 @@ def index_problems(lab: Lab, experiment: str) -> Iterator[str]:
     for line in part.lines:
         if not _agrees(lab, experiment, line):
             yield f"{path}: {line.run_id} does not match its manifest"
+
+
+def ledger_problems(lab: Lab) -> Iterator[str]:
+    """Name what is not as it was written in the ledger, and where it tells more or less than is so.
+
+    An event is written after what it tells of. So a decision that only the ledger knows was cut
+    off the end of a journal, where the chain does not show it.
+    """
+    yield from lab.ledger.check()
+    indexed = {
+        name: {line.run_id for line in _indexed(lab, name)} for name in lab.experiments()
+    }  # before the ledger is read, as it is written; the journals after it
+    told = _told(lab)
+    for experiment, runs in indexed.items():
+        events = told.get(experiment, Counter())
+        lost = _lost_decisions(lab, experiment, events)
+        if lost:
+            path = lab.layout.experiment(experiment).journal
+            yield f"{path}: {lost} decision(s) that the ledger tells of are gone"
+        untold = len(runs - events.keys())
+        if untold and not is_worked_on(lab, experiment):
+            yield f"{lab.layout.events}: does not tell of {untold} sealed run(s) of {experiment}"
+
+
+def _lost_decisions(lab: Lab, experiment: str, events: Counter[str]) -> int:
+    records = lab.journal(experiment).read().records
+    decided = Counter(record.intent.value for record in records)
+    return sum(max(0, events[kind] - decided[kind]) for kind in _DECISIONS)
+
+
+def _told(lab: Lab) -> dict[str, Counter[str]]:
+    """Count the events of each experiment, by kind; of sealed runs, by run.
+
+    What was told of an earlier experiment of the same name does not count.
+    """
+    told: dict[str, Counter[str]] = {}
+    for event in lab.ledger.read().records:
+        if event.experiment is not None:
+            if event.kind == "created":
+                told[event.experiment] = Counter()
+            what = event.run_id if event.kind == "sealed" else event.kind
+            told.setdefault(event.experiment, Counter())[what or ""] += 1
+    return told
 
 
 def _indexed(lab: Lab, experiment: str) -> tuple[IndexLine, ...]:

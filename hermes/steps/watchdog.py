@@ -20,7 +20,7 @@ from hermes.steps.project import broken_tokens, differing, differing_of_lab
 from hermes.steps.reclaim import reclaimable
 from hermes.steps.recover import is_task_database_damaged, recover, temporaries
 from hermes.steps.refresh import refresh
-from hermes.steps.verify import index_problems, record_problems
+from hermes.steps.verify import index_problems, ledger_problems, record_problems
 from hermes.store.projections import LAB_LOCK
 
 _LOW_BYTES = 2**30
@@ -187,8 +187,9 @@ def _strangers(lab: Lab) -> Iterator[Finding]:
 
 def _ledger(lab: Lab) -> Iterator[Finding]:
     path = lab.layout.events
-    for problem in lab.ledger.check():
-        yield Finding(*_split(problem), _RECOVER)
+    for problem in ledger_problems(lab):
+        where, what = _split(problem)
+        yield Finding(where, what, _RECOVER if where == str(path) else _RESTORE)
     for name in files.list_folder(path.parent):
         if name.startswith(path.name + SET_ASIDE):
             yield Finding(str(path.parent / name), "is what is left of a damaged ledger", _LOOK)

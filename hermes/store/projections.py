@@ -8,11 +8,11 @@ and folded under the same lock, so that the last writer is never the one with th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hermes import codec, files
-from hermes.errors import Busy
+from hermes.errors import Busy, broken_file
 from hermes.layout import ExperimentLayout, Layout
 
 _WAIT_SECONDS = 10.0
@@ -27,7 +27,7 @@ class Projections:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold the projection lock of an experiment, or of the lab. Raises Busy.
+        """Hold the projection lock of an experiment, or of the lab. Raises Busy, BrokenFile.
 
         Writes: the lock file, created once; a folder that stands in its place is set aside.
         """
@@ -35,7 +35,11 @@ class Projections:
         if path.is_dir():
             files.set_aside(path, only_folder=True)
         files.make_folder(path.parent)
-        with files.locked(path, wait_seconds=_WAIT_SECONDS) as held:
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(files.locked(path, wait_seconds=_WAIT_SECONDS))
+            except OSError as error:
+                raise (broken_file(error, "Remove what stands there.") or error) from None
             if not held:
                 raise Busy(
                     f"The projections of {name} are being written by another process.",

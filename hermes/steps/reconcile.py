@@ -1,0 +1,75 @@
+"""Completes what an earlier owner of an experiment left; whoever opens a session calls it."""
+
+from __future__ import annotations
+
+from hermes.layout import PackageLayout, parse_package
+from hermes.model import Execution, Manifest, Outcome, Package, Usage
+from hermes.steps.plan import Planned
+from hermes.steps.seal import seal
+from hermes.steps.session import Session
+
+
+def reconcile(session: Session) -> None:
+    """Bring the packages of an experiment we hold into order.
+
+    Writes: sealed bundles for runs that had ended or were cut off, and the removal of what is
+    left over.
+    """
+    packages = session.lab.packages
+    packages.clear_unfinished(session.experiment)
+    for found in packages.running(session.experiment):
+        folder = packages.take_over(found.layout, worker=session.worker)
+        if folder is not None:
+            _settle(session, folder)
+
+
+def _settle(session: Session, folder: PackageLayout) -> None:
+    """Do with a package what its place and its files call for (docs/FORMAT.md, section 7)."""
+    packages = session.lab.packages
+    content = packages.read(folder)
+    stage = packages.stage_of(folder)
+    if stage == "empty" or _is_past(session, folder):
+        packages.discard(folder)
+    elif content is None:
+        packages.set_aside(folder, "its dispatch.json or its plan cannot be read")
+    elif stage != "planned":
+        _seal_remains(session, folder, *content)
+
+
+def _is_past(session: Session, folder: PackageLayout) -> bool:
+    """Say whether the package's iteration is sealed, by its owner or by who took over from it."""
+    name = parse_package(folder.folder.name)
+    if name is None or name.iteration > session.state.last_iteration:
+        return False
+    lines = session.lab.index(session.experiment).read().lines
+    return any(line.iteration == name.iteration for line in lines)
+
+
+def _seal_remains(
+    session: Session, folder: PackageLayout, package: Package, manifest: Manifest
+) -> None:
+    from hermes.executing.strays import stop_marked
+
+    packages = session.lab.packages
+    execution = packages.read_execution(folder)
+    if execution is None:
+        stop_marked(f"LAB_RUN_ID={manifest.run_id}")  # what a killed owner left running
+        packages.detach_logs(folder)
+        execution = _interrupted(session, manifest)
+        session.lab.record("interrupted", session.experiment, manifest.run_id)
+    seal(session, Planned(package, folder, manifest), execution)
+
+
+def _interrupted(session: Session, manifest: Manifest) -> Execution:
+    return Execution(
+        outcome=Outcome.INTERRUPTED,
+        reason="the process that ran it ended before the run did",
+        value=None,
+        secondary={},
+        exit_status=None,
+        started_at=manifest.planned_at,
+        completed_at=session.lab.now(),
+        usage=Usage(0.0, 0.0, 0),
+        workspace={},
+        machine={},
+    )
