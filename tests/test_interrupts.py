@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from dataclasses import replace
@@ -73,7 +74,7 @@ class Hanging:
             os.kill(pid, signal.SIGKILL)
 
 
-def expect_whole(lab, root, *, runs):
+def expect_whole(lab, root, *, runs, ordered=True):
     """The history is whole, and derived files are what they are derived from."""
     assert [line.seq for line in lines(lab)] == list(range(1, runs + 1))
     assert sorted(line.run_id for line in lines(lab)) == lab.bundles.list("exp")
@@ -84,7 +85,8 @@ def expect_whole(lab, root, *, runs):
     assert refresh(lab).problems == ()
     assert views(lab) == before
     sealed = [event.run_id for event in lab.ledger.read().records if event.kind == "sealed"]
-    assert sealed == [line.run_id for line in lines(lab)]
+    expected = [line.run_id for line in lines(lab)]
+    assert (sealed if ordered else sorted(sealed)) == expected
 
 
 def expect_made_up(lab, root, *, at=3):
@@ -265,6 +267,35 @@ def test_what_was_cut_off_counts_neither_as_a_failure_nor_against_the_budget(lab
         "success",
         "success",
     ]
+
+
+def check_signals_at_any_moment(lab, root, tmp_path, *, rounds):
+    """Each trial ends once, however often and wherever the lab was cut off."""
+    an_experiment(lab, tmp_path)
+    chance = random.Random(rounds)
+    for _ in range(rounds):
+        running = begin(root, "burst", "exp=exp", "n=500")
+        time.sleep(chance.uniform(0.02, 0.12))
+        number = chance.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+        running.kill(number)
+        assert running.end().code in (-number, 128 + number)
+    done(root, "burst", "exp=exp", "n=1")
+    done(root, "recover")  # completes the ledger
+    ended = [line.trial for line in lines(lab) if not line.outcome.is_retried]
+    assert ended == list(range(1, len(ended) + 1))
+    assert {line.outcome for line in lines(lab)} <= {Outcome.SUCCESS, Outcome.INTERRUPTED}
+    expect_whole(lab, root, runs=len(lines(lab)), ordered=False)
+    assert watchdog(lab) == []
+    assert not list((root / "scratch" / "sandboxes").iterdir())
+
+
+def test_signals_at_any_moment_leave_a_whole_history(lab, root, tmp_path):
+    check_signals_at_any_moment(lab, root, tmp_path, rounds=12)
+
+
+@pytest.mark.slow
+def test_many_signals_at_any_moment_leave_a_whole_history(lab, root, tmp_path):
+    check_signals_at_any_moment(lab, root, tmp_path, rounds=300)
 
 
 # side by side

@@ -64,7 +64,7 @@ WAYS = {
         document('{"value": 0}') + "; sleep 30", TIMEOUT, None, "was used up"
     ),
     "nothing": Way("true", NONE, None, "no metrics.json"),
-    "words": Way("echo all went well", NONE, None, "standard output ends with no JSON"),
+    "words": Way("echo all went well", NONE, None, "'all went well'"),
     "a null": Way(document('{"loss": null}'), NONE, None, "says that there is no value"),
     "another metric": Way(document('{"accuracy": 1}'), NONE, None, "has neither"),
     "NaN": Way(document('{"loss": NaN}'), INVALID, None, "nan, not a finite number"),
@@ -262,7 +262,7 @@ FAILING = {
     "nan": document(f'{{"loss": NaN, "f1": {SENTINEL}}}'),
     "infinity": "echo 1e999",
     "text": document(f'{{"loss": "much", "f1": {SENTINEL}}}'),
-    "nothing": f"echo it was {SENTINEL} or so",
+    "nothing": f"echo it was {SENTINEL} or so; echo goodbye",  # the last line is quoted
 }
 CUT_OFF = {
     "killed": f"echo {SENTINEL}; kill -9 $PPID; exit 1",

@@ -13,6 +13,7 @@ from hermes.cli import reference
 from hermes.executing.environment import CONTRACT_KEYS
 from hermes.executing.parameters import LANGUAGES
 from hermes.model import Outcome
+from hermes.rules import dev
 from hermes.search.space import parse_space
 from hermes.spec import EXECUTION_FIELDS, FIELDS, NOT_YET
 from hermes.state import MOST_RETRIES
@@ -37,6 +38,15 @@ def rows() -> dict[str, str]:
 def test_the_reference_in_the_checkout_is_what_the_schemas_say():
     found = files.read(ROOT / "docs" / reference.REFERENCE_NAME)
     assert found == reference.render(), "docs/SPEC.md is not up to date: run `doit reference`"
+
+
+def test_a_reference_that_is_behind_the_schemas_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(dev, "REFERENCE", tmp_path / "SPEC.md")
+    assert not dev.reference_is_true()
+    dev.write_reference()
+    assert dev.reference_is_true()
+    dev.REFERENCE.write_text(PAGE.replace("`max_parallel`", "`max_paralel`"))
+    assert not dev.reference_is_true()
 
 
 def test_every_field_has_one_row_with_its_default_and_its_meaning():

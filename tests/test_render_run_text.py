@@ -188,8 +188,10 @@ def test_hostile_text_breaks_neither_plan_nor_result(hostile):
     [
         (
             {"mode": "git", "git_revision": "0123456789abcdef", "git_dirty": True},
-            "Workspace: mode git, revision 0123456789ab; "
-            "the workspace had changes that were not part of the run.",
+            (
+                "Workspace: mode git, revision 0123456789ab; "
+                "the workspace had changes that were not part of the run."
+            ),
         ),
         (
             {"mode": "git", "git_revision": "0123456789abcdef", "git_dirty": False},

@@ -164,7 +164,7 @@ def test_an_ignored_task_is_a_remark(root: Path, capsys: Captured) -> None:
     assert lab("ignore status", status=task) == 0
     capsys.readouterr()
     assert lab("status", status=task) == 0
-    assert capsys.readouterr() == ("", "status is ignored; `doit forget status` ends that.\n")
+    assert capsys.readouterr() == ("", "status is ignored; `hermes-lab forget status` ends that.\n")
 
 
 def test_a_graph_with_a_circle_is_refused(root: Path, capsys: Captured) -> None:

@@ -157,13 +157,9 @@ def test_doits_own_options_keep_their_meaning(words: str) -> None:
     assert asked.variables["exp"] == "a"
 
 
-def test_several_commands_each_take_their_own() -> None:
-    asked = parse("init create status spec=x.yaml format=json")
-    assert asked.command == "init"
-    assert asked.of("create")["spec"] == HERE / "x.yaml"
-    assert asked.of("status")["format"] == "json"
-    assert "burst needs exp=" in refusal("init burst")
-    assert refusal("init status n=3").startswith("init and status takes no variable 'n'.")
+def test_one_command_is_called_at_a_time() -> None:
+    assert refusal("init create spec=x.yaml").startswith("init and create are two commands.")
+    assert "burst needs exp=" in refusal("burst")
 
 
 @pytest.mark.parametrize("word", ["list", "info", "help", "forget", "clean", "ignore", "strace"])
@@ -239,7 +235,7 @@ def test_a_data_root_beside_or_above_has_one_spelling(tmp_path: Path) -> None:
         ("burst --process=4 exp=a", "doit's -n would"),
         ("burst --exp=a", "Option --exp=a stands behind a task."),
         ("list burst --all", "Option --all stands behind a task."),
-        ("--bogus burst", "Option --bogus not recognized.\nRun `hermes-lab help run` for the options."),
+        ("--bogus burst", "Option --bogus not recognized.\nRun `hermes-lab help run` for"),
         ("-v loud burst", "Error parsing parameter 'verbosity'"),
         ("=3", "run_once takes no variable ''."),
     ],

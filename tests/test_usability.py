@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from labs import a_lab, an_experiment, burst, hermes, lines
@@ -210,3 +211,19 @@ def test_what_mending_leaves_is_for_a_person(root, tmp_path):
     assert second.returncode == 1
     assert "repair=yes" not in second.stdout + second.stderr
     assert "needs a person" in second.stderr
+
+
+# times
+
+
+def test_times_say_their_zone_once_and_are_not_broken(root, tmp_path):
+    lab = a_lab(root)
+    an_experiment(lab, tmp_path, cadence="weekly")
+    burst(lab, "exp", 1)
+    for words in (["status"], ["experiments"], ["show", "exp=exp"]):
+        shown = hermes(root, *words).stdout
+        assert len(re.findall(r"\bUTC\b", shown)) == 1, shown
+    for width in (58, 72):  # the whole time, and a part of it, would end the line
+        shown = hermes(root, "status", environ={"COLUMNS": str(width)}).stdout
+        assert "NEXT DUE" in shown, shown
+        assert lines(lab)[0].planned_at[:19].replace("T", " ") in shown.split("\n\n")[0]

@@ -198,6 +198,10 @@ def parse(
         _check_options(line)
     names = _task_names(line)
     commands = _commands(line, names)
+    if len(commands) > 1:
+        raise RequestError(
+            f"{commands[0].name} and {commands[1].name} are two commands.", "Call one at a time."
+        )
     typed: dict[str, Variables] = {}
     deferred = None
     try:
