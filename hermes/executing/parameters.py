@@ -147,8 +147,6 @@ def merged(workspace: Path, target: ParamsFile, params: Params) -> bytes:
             values[leaf] = value
         elif target.named:
             raise _homeless(document, target, name)
-    if not values:
-        return document.text.encode("utf-8")  # what aliases share is never walked through
     try:
         return change(document, values)
     except ValueError as error:
