@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hermes.model import Outcome, Phase, Priority
-from hermes.spec import Spec
-from hermes.state import RECENT_RUNS, ExperimentState
 from hermes.status import Status
+
+if TYPE_CHECKING:  # whoever only asks who is due folds nothing
+    from hermes.spec import Spec
+    from hermes.state import ExperimentState
 
 _RANK = {
     Priority.URGENT: 0,
@@ -24,7 +27,6 @@ ASK_AFTER = 3
 _PAUSE_AFTER = 5
 _BURST_LIMIT = 20
 _NEVER_WORKED_LIMIT = 5
-_INFRA_LIMIT = RECENT_RUNS  # no longer streak of these is remembered
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,10 @@ def _has_new_run(state: ExperimentState) -> bool:
 
 
 def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange | None:
-    if _infra_streak(state) >= _INFRA_LIMIT:
-        reason = f"the lab or the machine failed {_INFRA_LIMIT} runs in a row, the last: "
+    from hermes.state import RECENT_RUNS  # no longer streak of lost runs is remembered
+
+    if _infra_streak(state) >= RECENT_RUNS:
+        reason = f"the lab or the machine failed {RECENT_RUNS} runs in a row, the last: "
         return PhaseChange(Phase.AWAITING_HUMAN, reason + state.recent[-1].reason)
     streak = state.failure_streak
     reason = f"{streak} failures in a row, the last: {last_failure(state)}"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hermes import cadence
 from hermes.model import Direction, IndexLine, Phase, Priority
-from hermes.spec import Spec
-from hermes.state import ExperimentState, Scored, current_tier
+
+if TYPE_CHECKING:  # whoever only reads statuses derives none
+    from hermes.spec import Spec
+    from hermes.state import ExperimentState, Scored
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Status:
 
 def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
     """Return the status of an experiment from its SPEC and its folded history."""
+    from hermes.state import current_tier
+
     tier = current_tier(state, spec.first_tier)
     best = overall_best(spec, state)
     last = state.last
@@ -116,6 +120,8 @@ def _next_due(spec: Spec, state: ExperimentState) -> str | None:
     """
     if state.phase not in (Phase.QUEUED, Phase.ACTIVE) or state.last is None or state.retries:
         return None
+    from hermes import cadence
+
     return cadence.next_due(spec.cadence, _began(state.last))
 
 

@@ -608,6 +608,27 @@ def test_an_edit_that_breaks_the_spec_for_a_moment_does_not_stop_a_running_burst
     assert len(lines(lab)) == 6
 
 
+def test_numbers_of_two_metrics_are_never_ranked_together(lab, root, tmp_path):
+    an_experiment(lab, tmp_path)
+    burst(lab, "exp", 2)
+    edit(lab, '"metric": "loss"', '"metric": "accuracy"')
+    answer = command(root, "burst", "exp=exp", "n=2")
+    assert answer.code == 3
+    assert "measured 'loss', and SPEC.yaml now says 'accuracy'" in answer.err
+    assert command(root, "run_once").code == 1
+    assert counts(lab) == {"exp": 2}
+    edit(lab, '"metric": "accuracy"', '"metric": "loss"')
+    done(root, "burst", "exp=exp", "n=1")
+    assert counts(lab) == {"exp": 3}
+
+
+def test_a_metric_that_never_had_a_number_can_be_called_by_another_name(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, metric="los", executor_command="""echo '{"loss": 1}'""")
+    assert command(root, "burst", "exp=exp", "n=1").code == 1
+    edit(lab, '"metric": "los"', '"metric": "loss"')
+    done(root, "burst", "exp=exp", "n=1")
+
+
 def test_a_plan_of_another_spec_is_made_anew_before_it_runs(lab, tmp_path):
     an_experiment(lab, tmp_path)
     with opened(lab, "exp", Order(attended=True)) as session:

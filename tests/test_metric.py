@@ -137,7 +137,7 @@ def test_no_metric_is_said_to_be_none(output: str) -> None:
         (['{"loss": null}'], ["says that there is no value"]),
         (["epoch 1\n{'loss': 0.25}\n \n"], ["\"{'loss': 0.25}\"", "`loss: <number>`"]),
         (["Loss = 0.25 \x1b[0m\n"], ["'Loss = 0.25 \\x1b[0m'"]),
-        (["long " * 500], ["long long ..."]),
+        (["long " * 500], ["long long..."]),
         (["", "saved\n"], ["'saved'"]),
         (["tests passed", "saved\n"], ["'tests passed'"]),
         (["", "\n "], ["nothing on standard output", "'loss'"]),

@@ -352,13 +352,13 @@ def sequences(ways, most):
     return st.lists(st.one_of(values, st.sampled_from(sorted(ways))), min_size=1, max_size=most)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequences(FAILING, 8), st.sampled_from(list(Direction)))
 def test_no_sequence_of_failures_changes_what_is_best_or_leaves_a_number(steps, direction):
     check_sequence(steps, direction, FAILING)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequences({**FAILING, **CUT_OFF, **CUT_OFF}, 6), st.sampled_from(list(Direction)))
 def test_kills_and_interrupts_change_neither(steps, direction):
     check_sequence(steps, direction, {**FAILING, **CUT_OFF})

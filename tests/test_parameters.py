@@ -80,7 +80,7 @@ def test_a_name_without_a_place_is_left_to_the_other_ways_when_the_lab_chose_the
         ("model.lrr", "Did you mean model.lr?"),
         ("optim.lr", "Did you mean model.lr?"),
         ("model.seeed", "Did you mean seed?"),
-        ("model.nothere", "leave params_file out: commands also get LAB_PARAM_MODEL_NOTHERE."),
+        ("model.warmup", "leave params_file out: commands also get LAB_PARAM_MODEL_WARMUP."),
         ("Warmup", "Add the key to c.json, or leave params_file out"),
     ],
 )

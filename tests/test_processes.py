@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def test_the_start_time_of_ps_is_read() -> None:
     assert processes.parse_ps("") == ""
 
 
+@pytest.mark.skipif(shutil.which("/bin/ps") is None, reason="there is no ps here")
 def test_ps_gives_the_same_start_time_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     started = start_time(os.getpid())

@@ -276,10 +276,10 @@ def test_a_narrow_table_of_runs_keeps_the_ids_whole(width):
 
 def test_a_column_that_says_the_same_in_every_row_goes_first():
     runs = [real(n, strategy=("random", "perturb")[n % 2], accepted=True) for n in (1, 2)]
-    head = recent(runs, 100)[0]
+    whole = max(map(wide, recent(runs, 200)))
+    head = recent(runs, whole - 1)[0]
     assert "STRATEGY" in head
     assert "BEST?" not in head
-    assert "REASON" not in head
 
 
 def test_names_of_parameters_are_shortened_only_while_they_stay_apart():

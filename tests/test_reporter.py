@@ -84,7 +84,7 @@ def test_what_depends_on_a_failed_task_is_not_reported_again(root: Path, capsys:
 
 
 def test_one_failure_does_not_stop_the_other_tasks(root: Path, capsys: Captured) -> None:
-    assert lab("init status", init=busy, status=speak) == 5
+    assert lab("status other", status=busy, other=speak) == 5
     assert capsys.readouterr().out == "all well\n"
 
 
@@ -95,10 +95,10 @@ def test_the_first_code_counts_but_a_fault_outweighs_it(root: Path, capsys: Capt
     def broken() -> None:
         raise BrokenFile("x.json", "it is torn")
 
-    assert lab("init status", init=person, status=busy) == 4
-    assert lab("init status", init=busy, status=person) == 5
-    assert lab("init status", init=busy, status=broken) == 2
-    assert lab("init status", init=busy, status=fault) == 2
+    assert lab("status other", status=person, other=busy) == 4
+    assert lab("status other", status=busy, other=person) == 5
+    assert lab("status other", status=busy, other=broken) == 2
+    assert lab("status other", status=busy, other=fault) == 2
 
 
 def test_a_fault_is_two_lines_and_a_traceback_in_the_log(root: Path, capsys: Captured) -> None:

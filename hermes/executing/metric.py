@@ -98,7 +98,7 @@ def _nothing(metric: str, documents: Sequence[tuple[str, bytes]], outputs: Seque
     if printed is not None and _has_value(metric, printed):
         return f"no metrics.json, and {_LAST_LINE} says that there is no value"
     if printed is not None:
-        lack = f"has neither a key {_shown(metric)} nor 'value' ({_keys(printed)})"
+        lack = f"has no key {_shown(metric)} or 'value' ({_keys(printed)})"
         return f"no metrics.json, and the JSON on {_LAST_LINE} {lack}"
     said = _shown(line[: 4 * _SHOWN_LINE].decode("utf-8", "replace"), _SHOWN_LINE)
     return (

@@ -204,13 +204,10 @@ def _homeless(document: Document, target: ParamsFile, name: str) -> RequestError
 
 
 def _near_place(document: Document, name: str) -> str | None:
-    """Return the path in the file that is most like ``name``, by its end or its last key."""
-    for length in sorted({name.count(".") + 1, 1}, reverse=True):
-        ends = {".".join(leaf.path[-length:]): ".".join(leaf.path) for leaf in document.leaves}
-        near = nearest(".".join(name.split(".")[-length:]), ends)
-        if near is not None:
-            return ends[near]
-    return None
+    """Return the path in the file whose last key is most like that of ``name``."""
+    near = nearest(name.rpartition(".")[2], [leaf.path[-1] for leaf in document.leaves])
+    paths = [".".join(leaf.path) for leaf in document.leaves if leaf.path[-1] == near]
+    return (nearest(name, paths) or paths[0]) if paths else None
 
 
 def _place(document: Document, target: ParamsFile, name: str) -> Leaf | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hermes.layout import PROJECTIONS
 from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
 from hermes.render.advice import advice
-from hermes.render.tables import Column, broken_command, columns, fit, wrap
+from hermes.render.tables import Column, broken_command, cells, columns, fit, wrap
 from hermes.render.text import (
     CUT,
     NONE,
@@ -27,8 +27,10 @@ from hermes.render.text import (
     size,
     when,
 )
-from hermes.state import ExperimentState, Scored
 from hermes.status import Status
+
+if TYPE_CHECKING:  # a list of experiments folds nothing
+    from hermes.state import ExperimentState, Scored
 
 _LABEL = 12
 _LONG = 400
@@ -127,7 +129,8 @@ _RECENT = (
     Column("PARAMS", need=6, least=12, most=60),
     Column("REASON", need=5, least=12, most=60),
 )
-_DROPPED_WHEN_CONSTANT = ("BEST?", "STRATEGY", "PARAMS", "REASON")
+_DROPPED_WHEN_CONSTANT = ("BEST?", "STRATEGY")
+_ANY_WIDTH = 10_000
 _STAGES = {
     "executor_command: ": "",
     "validation_command: ": "validation: ",
@@ -139,17 +142,21 @@ def _recent_lines(runs: Sequence[IndexLine], width: int) -> list[str]:
     if not runs:
         return ["No runs yet."]
     rows = [_recent_row(run) for run in reversed(runs)]
-    return ["Recent runs, the newest first:", columns(_recent_heads(rows), rows, width=width)]
+    return ["Recent runs, the newest first:", _runs_table(rows, width)]
 
 
-def _recent_heads(rows: Sequence[Sequence[str]]) -> list[Column]:
-    """Return the columns; those that say the same in every row are needed least."""
-    return [
-        replace(head, need=head.need - len(_RECENT))
-        if head.title in _DROPPED_WHEN_CONSTANT and len({row[i] for row in rows}) == 1
-        else head
+def _runs_table(rows: Sequence[Sequence[str]], width: int) -> str:
+    """Return the table; one that is too wide goes without what is the same in every row."""
+    whole = columns(_RECENT, rows, width=_ANY_WIDTH)
+    if max(map(cells, whole.split("\n"))) <= width:
+        return whole
+    kept = [
+        i
         for i, head in enumerate(_RECENT)
+        if head.title not in _DROPPED_WHEN_CONSTANT or len({row[i] for row in rows}) > 1
     ]
+    heads = [_RECENT[i] for i in kept]
+    return columns(heads, [[row[i] for i in kept] for row in rows], width=width)
 
 
 def _recent_row(run: IndexLine) -> tuple[str, ...]:

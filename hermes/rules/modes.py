@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console
 from hermes.errors import CheckFailed
-from hermes.modes.loop import Tally
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.view import view
+
+if TYPE_CHECKING:
+    from hermes.modes.loop import Tally
 
 
 def task_run_once() -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console
 from hermes.rules.asked import asked
 from hermes.rules.view import view
+
+if TYPE_CHECKING:
+    from hermes.model import Manifest
 
 
 def task_status() -> dict[str, Any]:
@@ -80,7 +83,17 @@ def _show_run(experiment: str, asked: str) -> None:
     if view().wants_json:
         console.document({"manifest": manifest, "metrics": metrics})
     else:
-        console.say(run_text(manifest, metrics, width=console.width()))
+        stderr = _end_of_stderr(experiment, manifest)
+        console.say(run_text(manifest, metrics, width=console.width(), stderr=stderr))
+
+
+def _end_of_stderr(experiment: str, manifest: Manifest) -> bytes:
+    from hermes import files
+    from hermes.render.show import LAST_BYTES
+
+    log = view().lab.layout.experiment(experiment).run(manifest.run_id).stderr
+    entry = manifest.files.get(log.name)
+    return files.read_before(log, entry.size, LAST_BYTES) if entry else b""
 
 
 def _run_id(experiment: str, asked: str) -> str:

@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hermes.cli import console, reporter
 from hermes.errors import Fault, LabError, broken_file
-from hermes.model import Execution, IndexLine
-from hermes.modes.loop import Tally
 from hermes.rules.progress import Progress
 from hermes.rules.view import view
-from hermes.steps.plan import Planned
-from hermes.steps.session import Session
+
+if TYPE_CHECKING:  # a command that runs nothing loads no step
+    from hermes.model import Execution, IndexLine
+    from hermes.modes.loop import Tally
+    from hermes.steps.plan import Planned
+    from hermes.steps.session import Session
+
+
+def _new_tally() -> Tally:
+    from hermes.modes.loop import Tally
+
+    return Tally()
 
 
 @dataclass
@@ -26,7 +35,7 @@ class Turn:
     session: Session | None = None
     planned: Planned | None = None
     execution: Execution | None = None
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally = field(default_factory=_new_tally)
 
 
 progress = Progress()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hermes import policy
 from hermes.cli import request as requests
@@ -23,7 +23,9 @@ from hermes.lab import Lab
 from hermes.layout import PROJECTIONS
 from hermes.status import Status
 from hermes.steps.project import Signature, read_index, read_status, signature
-from hermes.steps.session import Order
+
+if TYPE_CHECKING:
+    from hermes.steps.session import Order
 
 _ALL_PROJECTIONS = frozenset(PROJECTIONS)
 _VALUES = "_values_:"
@@ -172,6 +174,8 @@ class View:
 
     def order(self, experiment: str) -> Order:
         """Return what this call asks of an experiment's iterations."""
+        from hermes.steps.session import Order
+
         if not self.is_attended:
             return Order(runs=self.quotas.get(experiment, 1))
         return Order(

@@ -12,9 +12,7 @@ from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.model import IndexLine
-from hermes.state import ExperimentState, fold_intent, fold_run
 from hermes.status import Status, status_of
-from hermes.store.specs import load
 
 _DAY = 10  # characters of an ISO date
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}\.md\Z", re.ASCII)
@@ -109,6 +107,9 @@ def _status_at(lab: Lab, experiment: str, day: str) -> Status | None:
 
     None for an experiment that was not there yet, or whose SPEC or index cannot be read.
     """
+    from hermes.state import ExperimentState, fold_intent, fold_run
+    from hermes.store.specs import load
+
     try:
         spec = load(lab.layout.experiment(experiment))
         lines = lab.index(experiment).read().lines

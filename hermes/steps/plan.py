@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hermes import policy
 from hermes.clock import format_time, parse_time
-from hermes.errors import RequestError
+from hermes.errors import BrokenFile, RequestError
 from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
 from hermes.spec import Spec
@@ -55,6 +55,8 @@ def _plan(session: Session) -> Planned | Stop:
     stop = _held_back(session)
     if stop is not None:
         return stop
+    if not session.has_planned:
+        _check_metric(session)
     planned = _waiting(session)
     if planned is None:
         idea = next_idea(session)
@@ -63,6 +65,23 @@ def _plan(session: Session) -> Planned | Stop:
         planned = _publish(session, idea)
     _begin(session)
     return planned
+
+
+def _check_metric(session: Session) -> None:
+    """Refuse to rank the numbers of one metric with those of another, after an edit."""
+    scored = next(iter(session.state.top_by_tier.values()), None)
+    if not scored:
+        return
+    try:
+        before = session.lab.bundles.read(session.experiment, scored[0].run_id).metrics.metric
+    except BrokenFile:
+        return  # told by ``verify``
+    if before != session.spec.metric:
+        raise RequestError(
+            f"The runs of {session.experiment} measured {before!r}, and SPEC.yaml now says "
+            f"{session.spec.metric!r}: these cannot be compared.",
+            f"Write `metric: {before}` again, or create another experiment for the other metric.",
+        )
 
 
 def _held_back(session: Session) -> Stop | None:

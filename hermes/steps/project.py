@@ -7,16 +7,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hermes import codec, files, history
+from hermes import codec, files
 from hermes.errors import BrokenFile
-from hermes.history import History
 from hermes.lab import Lab
 from hermes.layout import PROJECTED_FROM, ExperimentLayout
 from hermes.status import AsOf, Status
-from hermes.steps.mending import mend_index
 from hermes.store.projections import LAB_LOCK
-from hermes.store.specs import checkpoint as spec_checkpoint
+
+if TYPE_CHECKING:  # whoever only looks whether all is fresh folds nothing
+    from hermes.history import History
 
 Signature = list[list[int]]
 
@@ -67,6 +68,8 @@ def project(lab: Lab, experiment: str) -> Projected:
 
 def _look_mended(lab: Lab, experiment: str) -> tuple[Signature, History]:
     """Look at the records; at an index that is not the one read the last time, mended first."""
+    from hermes.steps.mending import mend_index
+
     found = None
     with suppress(BrokenFile):
         found = _look(lab, experiment)
@@ -78,12 +81,16 @@ def _look_mended(lab: Lab, experiment: str) -> tuple[Signature, History]:
 
 
 def _look(lab: Lab, experiment: str) -> tuple[Signature, History]:
+    from hermes import history
+
     return signature(lab.layout.experiment(experiment)), history.read(lab, experiment)
 
 
 def _derived(lab: Lab, past: History) -> dict[Path, bytes]:
     """Return the content of every file that is derived from one experiment's records."""
+    from hermes import history
     from hermes.render.experiment import projections
+    from hermes.store.specs import checkpoint as spec_checkpoint
 
     status = past.status()
     layout = lab.layout.experiment(status.id)
@@ -103,6 +110,8 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
     What lags behind the records as a whole is none of them: the next command brings it up to
     date. Raises BrokenFile when the records cannot be read, Busy.
     """
+    from hermes import history
+
     with lab.projections.lock(experiment):
         past = history.read(lab, experiment)
         projected = _projected_status(lab, experiment)
@@ -153,12 +162,18 @@ def differing_of_lab(lab: Lab) -> list[Path]:
     from hermes.render.overview import lab_index, lab_status
 
     with lab.projections.lock(LAB_LOCK):
-        statuses = list(read_index(lab).values())
+        statuses = [_as_projected(lab, status) for status in read_index(lab).values()]
         if not _holds(lab.layout.lab_index, lab_index(statuses)):
             return [lab.layout.lab_index]
         if not _holds(lab.layout.lab_status, lab_status(statuses)):
             return [lab.layout.lab_status]
         return []
+
+
+def _as_projected(lab: Lab, status: Status) -> Status:
+    """Return what the experiment's own projection says, unless that is of another time."""
+    projected = _projected_status(lab, status.id)
+    return projected if projected is not None and projected.as_of == status.as_of else status
 
 
 def read_index(lab: Lab) -> Mapping[str, Status]:
@@ -204,6 +219,8 @@ def _projected_status(lab: Lab, experiment: str) -> Status | None:
 
 
 def _recorded_status(lab: Lab, experiment: str) -> Status | None:
+    from hermes import history
+
     try:
         return history.read(lab, experiment).status()
     except (BrokenFile, OSError):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from hermes.lab import Lab
-from hermes.steps.opening import opened
-from hermes.steps.session import Order
 
 
 def reclaimable(lab: Lab) -> list[str]:
@@ -21,6 +19,9 @@ def reclaimable(lab: Lab) -> list[str]:
 
 def reclaim(lab: Lab, experiment: str) -> bool:
     """Complete one experiment's unfinished work; False when somebody alive is at it."""
+    from hermes.steps.opening import opened
+    from hermes.steps.session import Order
+
     with opened(lab, experiment, Order()) as session:
         return session is not None
 

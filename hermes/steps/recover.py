@@ -116,6 +116,8 @@ def _renew_ledger(lab: Lab) -> Iterator[str]:
 
     The chain cannot be mended: it would have to be written anew, and show nothing of the damage.
     """
+    if not _is_ledger_damaged(lab):
+        return
     with lab.projections.lock(LAB_LOCK):  # not two at once: the second would set the new one aside
         if not _is_ledger_damaged(lab):
             return
