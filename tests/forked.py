@@ -109,6 +109,8 @@ def _child(
         os.environ.update({**environ, "HERMES_LAB_DATA_ROOT": str(root)})
         os.chdir(root.parent)
         code = _run(list(words))
+    except KeyboardInterrupt:  # it came before the door was open; Python ends just so
+        code = 130
     except BaseException:  # noqa: BLE001  the parent is told
         traceback.print_exc()
     finally:

@@ -5,9 +5,9 @@ import shutil
 import pytest
 from labs import PROJECTED, a_lab, an_experiment, burst, hermes, lines, views
 
+from hermes import history
 from hermes.cli.request import idle
 from hermes.rules.view import View
-from hermes.steps import project as projecting
 from hermes.steps.project import project, project_lab, read_index, signature
 from hermes.steps.refresh import refresh
 
@@ -60,7 +60,7 @@ def test_projecting_again_touches_no_file(lab):
 
 def test_a_run_that_is_sealed_while_projecting_leaves_the_projection_stale(lab, monkeypatch):
     """The stamps are taken before the reading; what comes in between must not be thought seen."""
-    read = projecting.history.read
+    read = history.read
 
     def read_and_meanwhile(lab_, experiment):
         past = read(lab_, experiment)
@@ -69,7 +69,7 @@ def test_a_run_that_is_sealed_while_projecting_leaves_the_projection_stale(lab, 
             stream.write(b"\n")
         return past
 
-    monkeypatch.setattr(projecting.history, "read", read_and_meanwhile)
+    monkeypatch.setattr(history, "read", read_and_meanwhile)
     projected = project(lab, "exp")
     assert projected.signature != signature(lab.layout.experiment("exp"))
 

@@ -16,7 +16,7 @@ from hermes.model import Outcome
 from hermes.rules import dev
 from hermes.search.space import parse_space
 from hermes.spec import EXECUTION_FIELDS, FIELDS, NOT_YET
-from hermes.state import MOST_RETRIES
+from hermes.state import MOST_RETRIES, RECENT_RUNS
 from hermes.validation import schema, validate
 from hermes.yaml_text import load_yaml
 
@@ -116,7 +116,7 @@ def test_the_limits_of_failure_are_those_of_the_policy():
         f"{policy.ASK_AFTER} failures in a row make the experiment `awaiting-human`",
         f"and {policy._PAUSE_AFTER} `paused`",
         f"it is {policy._BURST_LIMIT}, or the first {policy._NEVER_WORKED_LIMIT} of",
-        f"after {policy._INFRA_LIMIT} `infra` in a row",
+        f"after {RECENT_RUNS} `infra` in a row",
     ):
         assert sentence in PAGE
     assert MOST_RETRIES == 2

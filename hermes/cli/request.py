@@ -198,10 +198,6 @@ def parse(
         _check_options(line)
     names = _task_names(line)
     commands = _commands(line, names)
-    if len(commands) > 1:
-        raise RequestError(
-            f"{commands[0].name} and {commands[1].name} are two commands.", "Call one at a time."
-        )
     typed: dict[str, Variables] = {}
     deferred = None
     try:
@@ -258,7 +254,12 @@ def _task_names(line: Line) -> tuple[str, ...]:
 def _commands(line: Line, names: tuple[str, ...]) -> tuple[Command, ...]:
     if line.doit_command != "run":
         return ()
-    return tuple(COMMANDS[name] for name in names or (DEFAULT_COMMAND,) if name in COMMANDS)
+    found = tuple(COMMANDS[name] for name in names or (DEFAULT_COMMAND,) if name in COMMANDS)
+    if len(found) > 1:
+        raise RequestError(
+            f"{found[0].name} and {found[1].name} are two commands.", "Call one at a time."
+        )
+    return found
 
 
 def _data_root(environ: Mapping[str, str], workdir: Path, commands: tuple[Command, ...]) -> Path:
