@@ -31,11 +31,16 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class History:
-    """An experiment as its canonical files tell it; ``resumed`` when a checkpoint fitted them."""
+    """An experiment as its canonical files tell it.
+
+    ``resumed``: a checkpoint fitted them. ``skipped``: so many lines of the index are damaged,
+    of those that were read.
+    """
 
     spec: LoadedSpec
     state: ExperimentState
     resumed: bool = False
+    skipped: int = 0
 
     def status(self) -> Status:
         """Return the status that follows from it."""
@@ -51,20 +56,25 @@ def read(lab: Lab, experiment: str) -> History:
     spec = load(layout)
     saved = _checkpointed(lab, layout, spec.spec.metric_direction)
     state = saved or ExperimentState(spec.spec.metric_direction)
-    return History(spec, advance(lab, experiment, state), resumed=saved is not None)
+    state, skipped = _advance(lab, experiment, state)
+    return History(spec, state, resumed=saved is not None, skipped=skipped)
 
 
 def advance(lab: Lab, experiment: str, state: ExperimentState) -> ExperimentState:
-    """Fold what has been appended to either stream since ``state``."""
+    """Fold what has been appended to either stream since ``state``. Raises BrokenFile."""
+    return _advance(lab, experiment, state)[0]
+
+
+def _advance(lab: Lab, experiment: str, state: ExperimentState) -> tuple[ExperimentState, int]:
     journal = lab.journal(experiment).read(state.journal_bytes)
     for record in journal.records:
         state = fold_intent(state, record)
     index = lab.index(experiment).read(state.metrics_bytes)
     for line in index.lines:
         state = fold_run(state, line)
-    if (journal.offset, index.offset) == (state.journal_bytes, state.metrics_bytes):
-        return state
-    return replace(state, journal_bytes=journal.offset, metrics_bytes=index.offset)
+    if (journal.offset, index.offset) != (state.journal_bytes, state.metrics_bytes):
+        state = replace(state, journal_bytes=journal.offset, metrics_bytes=index.offset)
+    return state, index.skipped
 
 
 def checkpoint(lab: Lab, experiment: str, state: ExperimentState) -> bytes:

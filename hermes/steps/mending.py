@@ -9,16 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hermes import files
+from hermes import files, history
 from hermes.errors import BrokenFile
+from hermes.history import History
 from hermes.lab import Lab
 from hermes.model import IndexLine
 from hermes.store.bundles import SealedBundle
 
 
-def mend_index(lab: Lab, experiment: str) -> bool:
+def read_mended(lab: Lab, experiment: str) -> History:
+    """Read an experiment whose lease the caller holds, its index mended first if need be.
+
+    Raises BrokenFile. Writes: as ``mend_index``.
+    """
+    mend_index(lab, experiment)
+    past = history.read(lab, experiment)
+    if past.skipped and mend_index(lab, experiment, thorough=True):
+        past = history.read(lab, experiment)
+    return past
+
+
+def mend_index(lab: Lab, experiment: str, *, thorough: bool = False) -> bool:
     """Rebuild the index when it does not name just the sealed runs; False when nothing changed.
 
+    Looks at the form of each line; at its checksum too if ``thorough``, which takes longer.
     Safe beside a living owner: the file is replaced under its lock, and a line that the rebuilt
     file holds already is not appended again.
 
@@ -26,11 +40,12 @@ def mend_index(lab: Lab, experiment: str) -> bool:
     """
     index, path = lab.index(experiment), lab.layout.experiment(experiment).metrics
     sealed = lab.bundles.list(experiment)
-    if not index.missing(sealed):
+    if not thorough and not index.missing(sealed):
         return False
     _make_way(path)
-    known = {line.run_id: line for line in index.read().lines}
-    if not index.missing({*sealed, *known}):
+    part = index.read()
+    known = {line.run_id: line for line in part.lines}
+    if not part.skipped and not index.missing({*sealed, *known}):
         return False
     if not index.rebuild(lambda: _sealed_runs(lab, experiment, known)):
         return False

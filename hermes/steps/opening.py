@@ -18,13 +18,10 @@ def open_session(
 
     Raises BrokenFile when the SPEC or the journal cannot be read; the lease is given back then.
     """
-    from hermes.steps.mending import mend_index
-
     lease = lab.leases.acquire(experiment, wait_seconds=wait_seconds)
     if lease is None:
         return None
     try:
-        mend_index(lab, experiment)
         session = Session(lab, experiment, lease, order)
         reconcile(session)
         _accept_edit(session)

@@ -73,9 +73,10 @@ def _look_mended(lab: Lab, experiment: str) -> tuple[Signature, History]:
     found = None
     with suppress(BrokenFile):
         found = _look(lab, experiment)
-    if found is not None and found[1].resumed:
-        return found
-    if mend_index(lab, experiment) or found is None:
+        if found[1].resumed and not found[1].skipped:
+            return found
+    thorough = found is None or found[1].skipped > 0
+    if mend_index(lab, experiment, thorough=thorough) or found is None:
         return _look(lab, experiment)
     return found
 

@@ -52,7 +52,7 @@ def _refresh_experiment(lab: Lab, experiment: str) -> str | None:
     """Rebuild one experiment; return what is wrong with it, for the others must go on."""
     layout = lab.layout.experiment(experiment)
     try:
-        mend_index(lab, experiment)
+        mend_index(lab, experiment, thorough=True)
         for checkpoint in (layout.state, layout.parsed_spec):
             files.remove_tree(checkpoint)
         for token in broken_tokens(lab, experiment):

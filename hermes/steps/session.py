@@ -16,6 +16,7 @@ from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.model import Intent, Lease, Phase, Trial
 from hermes.state import ExperimentState, current_tier
+from hermes.steps.mending import read_mended
 from hermes.store.specs import LoadedSpec
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Session:
         self.lease = lease
         self.order = order
         self.layout = lab.layout.experiment(experiment)
-        past = history.read(lab, experiment)
+        past = read_mended(lab, experiment)
         self.loaded: LoadedSpec = past.spec
         self.state: ExperimentState = past.state
         self._check_journal()
