@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hermes import codec, files
 from hermes.layout import PackageLayout, parse_package
 from hermes.model import Execution, Manifest, Outcome, Package, Usage
 from hermes.steps.plan import Planned
@@ -28,7 +29,7 @@ def _settle(session: Session, folder: PackageLayout) -> None:
     packages = session.lab.packages
     content = packages.read(folder)
     stage = packages.stage_of(folder)
-    if stage == "empty" or _is_past(session, folder):
+    if stage == "empty" or _is_past(session, folder) or _holds_sealed_run(session, folder):
         packages.discard(folder)
     elif content is None:
         packages.set_aside(folder, "its dispatch.json or its plan cannot be read")
@@ -43,6 +44,18 @@ def _is_past(session: Session, folder: PackageLayout) -> bool:
         return False
     lines = session.lab.index(session.experiment).read().lines
     return any(line.iteration == name.iteration for line in lines)
+
+
+def _holds_sealed_run(session: Session, folder: PackageLayout) -> bool:
+    """Say whether ``run/`` is a sealed bundle's old name, as losing power may bring it back.
+
+    The folder carried the next package by then, of which nothing was durable yet.
+    """
+    try:
+        manifest = codec.read_record(Manifest, files.read(folder.run.manifest) or b"")
+    except (OSError, ValueError):
+        return False
+    return session.lab.bundles.has(session.experiment, manifest.run_id)
 
 
 def _seal_remains(
