@@ -35,8 +35,8 @@ def run(options: Options) -> Section:
         lab = a_lab(place)
         for name in (_OLD, _NEW):
             an_experiment(lab, name)
-        _long_history(section, lab, many, part)
-        _old_and_new(section, lab, options)
+        found = _long_history(section, lab, many, part)
+        section.targets([*found, _old_and_new(section, lab, options)])
         for name in (_OLD, _NEW):
             project(lab, name)
         project_lab(lab)
@@ -44,7 +44,7 @@ def run(options: Options) -> Section:
     return section
 
 
-def _long_history(section: Section, lab: Lab, many: int, part: int) -> None:
+def _long_history(section: Section, lab: Lab, many: int, part: int) -> list[Target]:
     note(f"flat: {many} iterations")
     order, tally = Order(attended=True, runs=many), Tally()
     with opened(lab, _OLD, order) as session:
@@ -58,13 +58,6 @@ def _long_history(section: Section, lab: Lab, many: int, part: int) -> None:
     mean, median = (
         measure(last) / measure(first) for measure in (statistics.fmean, statistics.median)
     )
-    section.targets(
-        [
-            Target(f"last {part:,} over first {part:,}, all in all", mean, MOST_GROWTH, "times"),
-            Target("the same by medians", median, MOST_GROWTH, "times"),
-            Target(f"growth of memory after {part:,}", after - before, MOST_MEMORY_MIB, "MiB"),
-        ]
-    )
     tenth = max(1, many // 10)
     rows = [
         [f"{start + 1:,} to {start + tenth:,}", *_row(taken[start : start + tenth])]
@@ -72,13 +65,18 @@ def _long_history(section: Section, lab: Lab, many: int, part: int) -> None:
     ]
     section.say(f"Resident memory: {before:.1f} MiB after {part:,}, {after:.1f} MiB at the end.")
     section.table(["Iterations", "median, ms", "mean, ms"], rows)
+    return [
+        Target(f"last {part:,} over first {part:,}, all in all", mean, MOST_GROWTH, "times"),
+        Target("the same by medians", median, MOST_GROWTH, "times"),
+        Target(f"growth of memory after {part:,}", after - before, MOST_MEMORY_MIB, "MiB"),
+    ]
 
 
 def _row(taken: list[float]) -> list[str]:
     return [f"{measure(taken) * MS:.2f}" for measure in (statistics.median, statistics.fmean)]
 
 
-def _old_and_new(section: Section, lab: Lab, options: Options) -> None:
+def _old_and_new(section: Section, lab: Lab, options: Options) -> Target:
     rounds, batch = options.pick(20, 10, 2), options.pick(50, 10, 2)
     note(f"flat: {rounds} turns of {batch} of the old and of a new one")
     order = Order(attended=True, runs=rounds * batch)
@@ -93,6 +91,7 @@ def _old_and_new(section: Section, lab: Lab, options: Options) -> None:
         [f"{rounds} turns of {batch}, by medians", "least", "median", "most"],
         [["an iteration of the old one / of the new one", *compared.shown()]],
     )
+    return Target("old over new, in turns", compared.median, MOST_GROWTH, "times")
 
 
 def _turn(old: Session, new: Session, batch: int, number: int) -> tuple[float, float]:
