@@ -131,6 +131,11 @@ def _folder(path: Path) -> None:
     (path / "inside").write_text("x")
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _link(path: Path, target: str) -> None:
     path.unlink()
     path.symlink_to(target)
@@ -148,6 +153,7 @@ DAMAGES = {
     "one bit": _flipped,
     "a link to nowhere": lambda path: _link(path, "/nowhere/at/all"),
     "a link to itself": lambda path: _link(path, path.name),
+    "a pipe": _pipe,
 }
 BELIEVED = (  # without a checksum; whatever number or name they hold does no harm
     ".guard",
@@ -157,7 +163,7 @@ BELIEVED = (  # without a checksum; whatever number or name they hold does no ha
     "executed.json",
     "sealed.json",
 )
-LINKS = ("a link to nowhere", "a link to itself")
+NO_FILES = ("a link to nowhere", "a link to itself", "a pipe")
 
 
 # The lab
@@ -283,7 +289,7 @@ def is_told(kind: Kind, damage: str) -> bool:
     if damage == "one bit" and kind.path.endswith(BELIEVED):
         return False
     is_lock = kind.path.endswith(".project")  # what is in a lock file is never read
-    return (is_lock and damage in ("a folder", *LINKS)) or kind.is_named
+    return (is_lock and damage in ("a folder", *NO_FILES)) or kind.is_named
 
 
 def expect_mended(world: World, kind: Kind, damage: str) -> None:
@@ -305,9 +311,9 @@ def is_beyond_mending(kind: Kind, damage: str) -> bool:
     if kind.path == "registry/events.jsonl":
         return damage not in ("removed", "emptied", "NUL bytes", "half")
     if kind.path.endswith(".guard"):
-        return damage in ("a folder", *LINKS)
+        return damage in ("a folder", *NO_FILES)
     if kind.path.endswith(".project"):
-        return damage in LINKS
+        return damage in NO_FILES
     return not kind.heals
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hermes.files import operations
+from hermes.files.reading import check_is_file
 from hermes.files.whole import replace
 
 _TAIL_BYTES = 8 * 1024
@@ -108,6 +109,7 @@ def _open_locked(path: Path, mode: int) -> int:
     while True:
         fd = operations.current.open(name, os.O_CREAT | os.O_RDWR | os.O_APPEND, mode)
         try:
+            check_is_file(fd, name)
             fcntl.flock(fd, fcntl.LOCK_EX)
             opened = os.fstat(fd)
             named = os.stat(name)

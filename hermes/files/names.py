@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hermes.files import operations
 from hermes.files.folders import sync_paths
+from hermes.files.reading import check_is_file
 
 _POLL_SECONDS = 0.002
 
@@ -55,6 +56,7 @@ def locked(path: Path | str, *, wait_seconds: float) -> Iterator[bool]:
     """
     fd = operations.current.open(os.fspath(path), os.O_CREAT | os.O_RDWR, 0o600)
     try:
+        check_is_file(fd, os.fspath(path))
         yield _take(fd, wait_seconds)
     finally:
         os.close(fd)

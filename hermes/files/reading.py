@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from hermes.files.temporary import is_temporary
@@ -11,7 +13,7 @@ from hermes.files.temporary import is_temporary
 def read(path: Path | str) -> bytes | None:
     """Return a file's content, or None when there is no such file."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=_open_file) as stream:
             return stream.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -23,7 +25,7 @@ def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
     Takes no lock. A line still being written (no newline yet) is left for the next reading.
     """
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=_open_file) as stream:
             stream.seek(offset)
             data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
@@ -35,12 +37,30 @@ def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
 def read_before(path: Path | str, offset: int, length: int) -> bytes:
     """Return up to ``length`` bytes that end at ``offset``; b"" when the file is shorter."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=_open_file) as stream:
             stream.seek(max(0, offset - length))
             data = stream.read(min(length, offset))
     except (FileNotFoundError, NotADirectoryError):
         return b""
     return data if len(data) == min(length, offset) else b""
+
+
+def check_is_file(fd: int, name: str) -> None:
+    """Raise OSError when what was opened is neither a file nor a folder: a pipe never ends."""
+    kind = os.fstat(fd).st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise OSError(errno.EINVAL, "Not a file", name)
+
+
+def _open_file(name: str, flags: int) -> int:
+    """Open without waiting for somebody to write into what turns out to be a pipe."""
+    fd = os.open(name, flags | os.O_NONBLOCK)
+    try:
+        check_is_file(fd, name)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def list_folder(path: Path | str) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,13 +100,21 @@ def give_name(path: Path, name: Path) -> None:
 def detach(path: Path, *, temporary: Path, mode: int = 0o600) -> bool:
     """Give a file a content that nobody else has open or linked; False when there is no file.
 
+    A folder, link or pipe of that name is none.
+
     Writes: a copy at ``temporary`` (on the same file system), then a rename over ``path``.
     """
     try:
-        with open(path, "rb") as stream:
-            _copy(stream, temporary, mode)
-    except FileNotFoundError:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return False
+        raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
         return False
+    with open(fd, "rb") as stream:
+        _copy(stream, temporary, mode)
     operations.current.rename(str(temporary), str(path))
     return True
 

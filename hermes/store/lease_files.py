@@ -24,7 +24,7 @@ Record = TypeVar("Record")
 _LARGEST_TOKEN = 10**18
 _NUMBER = re.compile(rb"\d{20}\n\Z")
 _FREE = b'"held":false'
-_NO_FILE = (errno.EISDIR, errno.ELOOP)
+_NO_FILE = (errno.EISDIR, errno.ELOOP, errno.EINVAL)  # a folder, a link to itself, a pipe
 _LEASE, _BEAT, _GUARD = ".lease.json", ".beat.json", ".guard"
 
 
