@@ -121,6 +121,17 @@ def test_auto_is_git_for_a_clean_repository_and_a_copy_otherwise(
     assert done.execution.workspace["mode"] == mode
 
 
+def test_auto_copies_a_workspace_that_git_ignores(tmp_path: Path, workspace: Path) -> None:
+    (workspace / ".gitignore").write_text("inner/\n")
+    commit_all(workspace)
+    inner = workspace / "inner"
+    inner.mkdir()
+    (inner / "config.json").write_text("{}")
+    done = Slot(tmp_path / "lab").run(spec_in(inner, "echo 1", workspace_mode="auto"))
+    assert done.execution.outcome is Outcome.SUCCESS, done.execution.reason
+    assert done.execution.workspace["mode"] == "copy"
+
+
 def test_auto_follows_the_user_from_one_to_the_other(
     tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

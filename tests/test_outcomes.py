@@ -365,7 +365,7 @@ def test_kills_and_interrupts_change_neither(steps, direction):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sequences({**FAILING, **CUT_OFF, **LATE}, 12), st.sampled_from(list(Direction)))
 def test_long_sequences_of_all_that_can_happen_change_neither(steps, direction):
     check_sequence(steps, direction, {**FAILING, **CUT_OFF, **LATE}, time_budget_minutes=0.05)

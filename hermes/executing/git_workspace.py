@@ -120,6 +120,10 @@ class Watch:
             self._signs = signs
         return self._known
 
+    def holds(self, commit: str, environment: Mapping[str, str]) -> bool:
+        """Say whether a commit has the workspace's folder in it: one that git ignores is clean."""
+        return holds_workspace(self._repository, commit, environment)
+
     def expire(self) -> None:
         """Ask again next time: the workspace is known to have changed."""
         self._fresh_until = 0.0

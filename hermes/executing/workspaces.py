@@ -81,7 +81,7 @@ class Workspaces:
         Writes: the sandbox.
         """
         revision = self._revision(order)
-        mode = choose_mode(order.spec, revision)
+        mode = self._mode(order, revision)
         root = order.root
         if mode == "in-place":
             assert root is not None
@@ -95,6 +95,15 @@ class Workspaces:
             watch.expire()
             revision = self._revision(order)
         return self._described(order, mode, slot.work, revision)
+
+    def _mode(self, order: Order, revision: Revision | None) -> Mode:
+        """Choose how the workspace is made; what git ignores is in no commit, so it is copied."""
+        mode = choose_mode(order.spec, revision)
+        if mode != "git" or order.spec.workspace_mode != "auto" or order.root is None:
+            return mode
+        watch, commit = self._watches.get(order.root), revision.commit if revision else None
+        held = watch is not None and commit is not None and watch.holds(commit, order.for_git)
+        return "git" if held else "copy"
 
     def set_up(self, order: Order) -> None:
         """Take note that the setup command, if any, has done its work in the present workspace."""
