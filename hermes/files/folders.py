@@ -50,8 +50,12 @@ def sync_paths(paths: Iterable[Path | str]) -> None:
 def _sync_batch(paths: Sequence[Path | str]) -> None:
     fds: list[int] = []
     try:
-        fds.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
-        operations.current.sync_all(fds)
+        for path in paths:
+            fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+            if stat.S_ISFIFO(os.fstat(fds[-1]).st_mode):
+                os.close(fds.pop())  # holds nothing that could be made durable
+        if fds:
+            operations.current.sync_all(fds)
     finally:
         for fd in fds:
             os.close(fd)

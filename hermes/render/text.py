@@ -19,7 +19,11 @@ CUT = "…"
 _CELL = 80
 _VALUE = 40
 _JSON_LIMIT = 6000
-_DROPPED = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_DROPPED = re.compile(
+    "[\u00ad\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufeff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f]"
+)
 _UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\ud800-\udfff\ufff9-\ufffb]")
 _HIDDEN_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
