@@ -23,7 +23,7 @@ from hermes import files
 from hermes.clock import FixedClock
 from hermes.lab import Lab
 from hermes.layout import SET_ASIDE
-from hermes.model import Phase
+from hermes.model import Outcome, Phase
 from hermes.steps.execute import execute
 from hermes.steps.lifecycle import set_phase
 from hermes.steps.opening import open_session
@@ -627,6 +627,18 @@ def test_a_run_whose_package_is_damaged_is_kept_for_a_person(world):
     (kept,) = lab.layout.complete.iterdir()
     assert (kept / "package" / "run" / "stdout.log").read_bytes() == output
     assert kept.name in named(lab)[0]
+
+
+@pytest.mark.parametrize("damage", ["a folder", "a pipe", "a link to itself", "removed"])
+def test_a_run_that_was_cut_off_is_sealed_whatever_became_of_its_log(world, damage):
+    lab = world.renew()
+    package = world.root / world.path("dispatch/running/PACKAGE")
+    (package / "execution.json").unlink()
+    DAMAGES[damage](package / "run" / "stdout.log")
+    go_on(world, "recover")
+    assert lines(lab, "victim")[-1].outcome is Outcome.INTERRUPTED
+    assert verify(lab).problems == ()
+    assert named(lab) == []
 
 
 # Mending beside living work

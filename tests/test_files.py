@@ -11,6 +11,7 @@ import pytest
 from crash_harness import KILLS, points, power_loss_states, recorded, run_killed
 
 from hermes import files
+from hermes.errors import broken_file
 from hermes.files import temporary
 
 HOSTILE_NAMES = [
@@ -429,3 +430,52 @@ def test_a_lock_is_not_inherited_by_commands(tmp_path):
         ]
         assert len(held) == 1
         assert fcntl.fcntl(held[0], fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+
+
+def test_what_is_set_aside_is_kept_under_a_name_of_its_own(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    kept = files.set_aside(tmp_path / "file")
+    assert kept.read_text() == "kept"
+    assert files.set_aside(tmp_path / "file") is None
+
+
+def test_only_a_folder_is_set_aside_where_a_file_may_just_have_come(tmp_path):
+    (tmp_path / "file").write_text("the right one")
+    assert files.set_aside(tmp_path / "file", only_folder=True) is None
+    assert (tmp_path / "file").read_text() == "the right one"
+    (tmp_path / "folder").mkdir()
+    assert files.set_aside(tmp_path / "folder", only_folder=True).is_dir()
+
+
+@pytest.mark.parametrize("use", [files.read, files.read_lines, lambda path: _append(path)])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, use):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Not a file") as refused:
+        use(tmp_path / "pipe")
+    assert refused.value.filename == str(tmp_path / "pipe")
+
+
+def _append(path):
+    return files.append(path, lambda tail: b"line\n")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_is_no_file_is_not_detached(tmp_path, kind):
+    path = tmp_path / "log"
+    (tmp_path / "secret").write_text("not ours")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "secret")
+    assert not files.detach(path, temporary=tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_the_word_of_the_system_on_one_file_harms_that_file_alone(tmp_path):
+    with pytest.raises(OSError, match="directory") as found:
+        files.read(tmp_path)
+    assert str(tmp_path) in broken_file(found.value).message
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+    assert broken_file(full) is None

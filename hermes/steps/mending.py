@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes import files, history
 from hermes.errors import BrokenFile
 from hermes.history import History
 from hermes.lab import Lab
-from hermes.model import IndexLine
-from hermes.store.bundles import SealedBundle
+
+if TYPE_CHECKING:
+    from hermes.model import IndexLine
+    from hermes.store.bundles import SealedBundle
 
 
 def read_mended(lab: Lab, experiment: str) -> History:

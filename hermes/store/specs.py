@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermes import codec
+from hermes import codec, files
 from hermes.errors import BrokenSpec, SpecError, nearest
 from hermes.layout import ExperimentLayout
 from hermes.located import MAX_BYTES, Located, one_line, quoted, shown
@@ -259,7 +259,7 @@ def _check_absolute(located: Located, mapping: Mapping[str, Json]) -> None:
 
 def _checkpointed(path: Path, sha256: str) -> dict[str, Json] | None:
     try:
-        raw = codec.parse_line(path.read_bytes())
+        raw = codec.parse_line(files.read(path) or b"")
     except OSError:
         return None
     if raw is None or (raw.get("schema_version"), raw.get("sha256")) != (SCHEMA_VERSION, sha256):
