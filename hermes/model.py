@@ -116,13 +116,18 @@ _WORKING = frozenset({Outcome.SUCCESS, Outcome.REJECTED, Outcome.INCONCLUSIVE})
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to try: parameters, who proposed them, and why."""
+    """What to try: parameters, who proposed them, and why.
+
+    ``parents`` are the runs it builds upon; ``duplicates_avoided`` counts the points that were
+    drawn before it and put back because they had been tried.
+    """
 
     params: Params
     strategy: str
     origin: Origin
     note: str = ""
     parents: tuple[str, ...] = ()
+    duplicates_avoided: int = 0
 
 
 @dataclass(frozen=True)

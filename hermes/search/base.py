@@ -26,7 +26,8 @@ from hermes.search.space import Space
 class SearchContext:
     """What a strategy is made from.
 
-    ``budget`` is the number of trials announced, if any; ``options`` are the strategy's own.
+    ``budget`` is the number of trials that the whole experiment may have, if that is known; it is
+    the same for a search that is resumed. ``options`` are the strategy's own.
     """
 
     space: Space

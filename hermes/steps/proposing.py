@@ -62,7 +62,7 @@ def make_strategy(session: Session, name: str) -> Strategy:
         space=find_space(session),
         direction=session.spec.metric_direction,
         seed=session.seed,
-        budget=session.order.runs,
+        budget=session.spec.max_iterations_total,
         options=session.spec.strategy_options,
     )
     strategy = make(name, context)
