@@ -95,7 +95,7 @@ def refusal(state: ExperimentState, *, attended: bool) -> str | None:
 def remedy(state: ExperimentState, spec: Spec) -> str:
     """Return the next step for a person whose experiment may not run now."""
     resume = f"`hermes-lab resume exp={spec.id}`"
-    if _is_spent(state, spec):
+    if is_spent(state, spec):
         return f"Raise max_iterations_total in SPEC.yaml, then {resume}."
     return f"Run {resume} if it is to go on."
 
@@ -107,7 +107,7 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
     """
     if state.phase in (Phase.PAUSED, Phase.COMPLETED):
         return None
-    if _is_spent(state, spec):
+    if is_spent(state, spec):
         reason = f"max_iterations_total ({spec.max_iterations_total}) is reached"
         return PhaseChange(Phase.COMPLETED, reason)
     change = _streak_change(state, spec, attended=attended)
@@ -118,9 +118,10 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
     return change
 
 
-def _is_spent(state: ExperimentState, spec: Spec) -> bool:
+def is_spent(state: ExperimentState, spec: Spec, *, in_flight: int = 0) -> bool:
+    """Say whether the runs sealed and ``in_flight`` are all that the experiment may have."""
     total = spec.max_iterations_total
-    return total is not None and state.charged_count >= total
+    return total is not None and state.charged_count + in_flight >= total
 
 
 def _has_new_run(state: ExperimentState) -> bool:

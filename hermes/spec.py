@@ -220,7 +220,7 @@ STRATEGY_GROUP = "hermes_lab.strategies"
 
 NOT_YET = (
     AGENT_FIELDS
-    | {"notify", "max_parallel", "stop_conditions", "escalate_when", "promotion_strategy"}
+    | {"notify", "stop_conditions", "escalate_when", "promotion_strategy"}
     | {"baseline_command", "mutation_command", "holdout_command", "read_only_paths"}
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
     | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}

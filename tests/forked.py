@@ -48,6 +48,13 @@ class Running:
         """Send the child a signal."""
         os.kill(self.pid, number)
 
+    def says(self, text: str, *, timeout: float = 30.0) -> None:
+        """Wait until the child has said ``text`` on standard error."""
+        until = time.monotonic() + timeout
+        while text.encode() not in os.pread(self._err, 1024 * 1024, 0):
+            assert time.monotonic() < until, f"the command does not say {text!r}"
+            time.sleep(0.002)
+
     def end(self, *, timeout: float = 60.0) -> Answer:
         """Wait for the end and return what came of it."""
         until = time.monotonic() + timeout

@@ -61,7 +61,7 @@ def test_a_default_is_a_value_that_the_user_could_give(
 
 def test_the_usage_of_a_command_shows_defaults_and_what_is_required() -> None:
     usage = COMMANDS["burst"].usage
-    assert usage.startswith("burst exp=ID [n=10] [strategy=random|grid]")
+    assert usage.startswith("burst exp=ID [n=10] [strategy=NAME]")
     assert "[pause=0]" in usage
 
 
@@ -71,13 +71,11 @@ def test_a_description_lists_every_variable() -> None:
     assert COMMANDS["init"].description == COMMANDS["init"].purpose
 
 
-def test_more_than_one_iteration_at_a_time_is_refused_with_a_way_out() -> None:
+def test_more_iterations_at_a_time_than_a_machine_has_use_for_are_refused_with_a_way_out() -> None:
     from pathlib import Path
 
     parallel = COMMANDS["burst"].variable("parallel")
     assert parallel is not None
-    assert convert(parallel, "1", workdir=Path("/"), environ={}) == 1
-    with pytest.raises(
-        RequestError, match=r"^parallel=2 is more than 1[.]\nAn experiment runs one"
-    ):
-        convert(parallel, "2", workdir=Path("/"), environ={})
+    assert convert(parallel, "4", workdir=Path("/"), environ={}) == 4
+    with pytest.raises(RequestError, match=r"^parallel=257 is more than 256[.]\nStart a burst"):
+        convert(parallel, "257", workdir=Path("/"), environ={})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,9 @@ STUBBORN = (
     'echo $$ >> "$PIDS"; while [ "$(wc -l < "$PIDS")" -lt 3 ]; do sleep 0.01; done; '
     'touch "$THERE"; while :; do sleep 60; done'
 )
+
+
+FIRST = "Finishing the run in hand; Ctrl-C again ends it now."
 
 
 @pytest.fixture
@@ -113,6 +117,9 @@ def test_a_signal_ends_a_burst_and_all_it_began_and_keeps_what_was_finished(
     hanging = Hanging(lab, tmp_path)
     running = begin(root, "burst", "exp=exp", "n=9")
     hanging.waits()
+    if number == signal.SIGINT:
+        running.kill(number)
+        running.says(FIRST)
     running.kill(number)
     answer = running.end()
     assert answer.code == code
@@ -197,9 +204,65 @@ def test_an_interrupt_between_two_iterations_leaves_nothing_to_make_up_for(lab, 
 
 
 def test_the_real_command_ends_as_the_shell_expects(lab, root, tmp_path):
-    an_experiment(lab, tmp_path, executor_command="kill -INT $PPID; sleep 60")
+    an_experiment(lab, tmp_path, executor_command=f"kill -INT $PPID; {LOSS_OF_X}")
     assert hermes(root, "burst", "exp=exp").returncode == 130
     assert hermes(root, "burst", "exp=exp", "n=1").returncode == 130
+    assert [line.outcome for line in lines(lab)] == [Outcome.SUCCESS] * 2
+    expect_whole(lab, root, runs=2)
+
+
+def test_one_ctrl_c_finishes_the_run_in_hand_projects_and_sums_up(lab, root, tmp_path):
+    waiting = f'touch "{tmp_path}/there"; until test -e "{tmp_path}/go"; do sleep 0.01; done; '
+    once = f'if [ "$LAB_RUN_ITERATION" = 2 ]; then {waiting} fi; {LOSS_OF_X}'
+    an_experiment(lab, tmp_path, executor_command=once)
+    running = begin(root, "burst", "exp=exp", "n=9")
+    until = time.monotonic() + 20
+    while not (tmp_path / "there").exists():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    running.kill(signal.SIGINT)
+    running.says(FIRST)
+    assert len(lines(lab)) == 1
+    (tmp_path / "go").touch()
+    answer = running.end()
+    assert answer.code == 130
+    assert "exp: 2 runs, 2 succeeded." in answer.out
+    assert "It stopped before n: it was asked to stop." in answer.out
+    assert answer.err.splitlines()[-2].startswith("2 of 9 runs finished; the best so far: ")
+    assert answer.err.splitlines()[-1] == "The same command goes on; n=7 makes the rest."
+    assert lab.leases.read("exp").held is False
+    expect_whole(lab, root, runs=2)
+
+
+def test_one_ctrl_c_in_a_cycle_begins_no_run_of_another_experiment(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, executor_command=f"kill -INT $PPID; {LOSS_OF_X}")
+    an_experiment(lab, tmp_path, "other", executor_command=f"kill -INT $PPID; {LOSS_OF_X}")
+    assert hermes(root, "run_once").returncode == 130
+    assert len(lines(lab)) + len(lines(lab, "other")) == 1
+    assert not any(lab.leases.read(name).held for name in ("exp", "other") if lab.leases.read(name))
+
+
+def test_a_signal_whose_exception_python_swallows_still_ends_the_burst(
+    lab, root, tmp_path, monkeypatch
+):
+    """A finaliser is one of the places where exceptions are ignored."""
+
+    class Finalised:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    add = Tally.add
+
+    def add_and_finalise(self, line):
+        add(self, line)
+        Finalised()
+
+    an_experiment(lab, tmp_path)
+    monkeypatch.setattr(Tally, "add", add_and_finalise)
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
+    running = begin(root, "burst", "exp=exp", "n=50")
+    answer = running.end()
+    assert answer.code == 143, answer.err
     assert len(lines(lab)) == 1
 
 
@@ -446,6 +509,7 @@ def test_an_iteration_that_another_owner_sealed_is_not_sealed_again(root, tmp_pa
     with opened(lab, "exp", ATTENDED) as session:
         planned = plan(session)
         hidden = planned.folder.folder.rename(tmp_path / planned.folder.folder.name)
+        session.in_flight.clear()  # the other owner knows nothing of it
         other = plan(session)
         assert other.manifest.iteration == planned.manifest.iteration
         seal(session, other, execute(session, other))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["str", "path", "int", "float", "choice", "experiment", "run"]
+Kind: TypeAlias = Literal["str", "path", "int", "float", "choice", "experiment", "run", "strategy"]
 Default: TypeAlias = str | int | float | None
 
 EXPECTED: dict[Kind, str] = {
@@ -20,6 +20,7 @@ EXPECTED: dict[Kind, str] = {
     "choice": "one of the choices",
     "experiment": "an experiment's id",
     "run": "a run's id or number, last or best",
+    "strategy": "a strategy's name",
 }
 _PLACEHOLDERS: dict[Kind, str] = {
     "str": "TEXT",
@@ -29,6 +30,7 @@ _PLACEHOLDERS: dict[Kind, str] = {
     "choice": "CHOICE",
     "experiment": "ID",
     "run": "RUN",
+    "strategy": "NAME",
 }
 
 
@@ -99,6 +101,20 @@ _EXP = Variable("exp", "experiment", "the experiment", required=True)
 _ONE_EXP = Variable("exp", "experiment", "only this experiment")
 _REASON = Variable("reason", help="why, for the record")
 _FORMAT = Variable("format", "choice", "text or JSON", default="text", choices=("text", "json"))
+_N = Variable("n", "int", "so many iterations", default=10, minimum=1)
+_SEARCHING = (
+    Variable("seed", "int", "the seed of the proposals", minimum=0),
+    Variable("search_space", "path", "a search_space.json to draw from"),
+    Variable(
+        "parallel",
+        "int",
+        "iterations at a time; else the SPEC's max_parallel",
+        minimum=1,
+        maximum=256,
+        ceiling="Start a burst of another experiment beside it, or on another machine.",
+    ),
+    Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0),
+)
 _CLASS = Variable("executor_class", help="only experiments of this executor class")
 
 _TABLE = (
@@ -126,26 +142,25 @@ _TABLE = (
         "Run iterations of one experiment back to back.",
         (
             _EXP,
-            Variable("n", "int", "so many iterations", default=10, minimum=1),
+            _N,
+            Variable("strategy", "strategy", "what proposes, in the place of the SPEC's own"),
+            *_SEARCHING,
+        ),
+    ),
+    Command(
+        "swarm",
+        "Run iterations that several strategies propose, each told of what all have found.",
+        (
+            _EXP,
+            _N,
+            Variable("strategies", help="which ones, with commas; else the swarm's own choice"),
             Variable(
-                "strategy",
+                "allocation",
                 "choice",
-                "what proposes, in the place of the SPEC's own",
-                choices=("random", "grid"),
+                "who has the turn: each one, or more often what pays",
+                choices=("rotation", "adaptive"),
             ),
-            Variable("seed", "int", "the seed of the proposals", minimum=0),
-            Variable("search_space", "path", "a search_space.json to draw from"),
-            Variable(
-                "parallel",
-                "int",
-                "iterations at a time",
-                default=1,
-                minimum=1,
-                maximum=1,
-                ceiling="An experiment runs one iteration at a time; "
-                "start a burst of another experiment beside it.",
-            ),
-            Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0),
+            *_SEARCHING,
         ),
     ),
     Command("status", "Show the lab at a glance.", (_FORMAT,), json=True),

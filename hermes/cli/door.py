@@ -21,11 +21,11 @@ from doit.exceptions import InvalidCommand
 from doit.loader import generate_tasks
 
 import hermes
-from hermes.cli import console, request
+from hermes.cli import console, request, signals
 from hermes.cli.checker import StateChecker
 from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND
 from hermes.cli.help import overview
-from hermes.cli.reporter import LabReporter, interrupted, loading
+from hermes.cli.reporter import LabReporter, loading
 from hermes.cli.request import Request
 from hermes.errors import ExitCode, RequestError
 from hermes.layout import Layout
@@ -156,7 +156,7 @@ def main(argv: Sequence[str] | None = None, *, creators: Creators) -> NoReturn:
     try:
         sys.exit(_run(words, creators))
     except KeyboardInterrupt as cause:
-        interrupted(cause)
+        signals.interrupted(cause)
 
 
 def _run(words: list[str], creators: Creators) -> int:

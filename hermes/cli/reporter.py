@@ -8,10 +8,9 @@ The exit code is the first that a ``LabError`` asked for, except that a fault ou
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from doit.action import PythonAction
 from doit.exceptions import (
@@ -25,7 +24,7 @@ from doit.exceptions import (
 )
 
 from hermes import files
-from hermes.cli import checker, console, request
+from hermes.cli import checker, console, request, signals
 from hermes.clock import SystemClock, format_time
 from hermes.errors import ExitCode, LabError
 from hermes.layout import Layout
@@ -34,17 +33,6 @@ _SHOWN = 300  # characters of an unexpected error that are shown
 _LOG_LIMIT = 4 * 1024 * 1024
 _LOG_KEPT = 1024 * 1024
 _SHOWN_BY_DOIT = (InvalidCommand, InvalidDodoFile, InvalidTask)
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-
-_last_words: Callable[[], str] | None = None
-
-
-class Terminated(KeyboardInterrupt):
-    """A signal asked the process to end; what is running is ended as by Ctrl-C."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
 
 
 class LabReporter:
@@ -61,7 +49,7 @@ class LabReporter:
     def initialize(self, tasks: Iterable[str], selected_tasks: object) -> None:  # noqa: ARG002
         """From here on a signal ends the run in order, so that what succeeded is kept."""
         request.check_names(tasks, targets=request.current().names)  # doit has found those
-        self._restore = _catch_signals()
+        self._restore = signals.catch()
 
     def get_status(self, task: Any) -> None:
         """A task is selected: nothing to say."""
@@ -117,9 +105,11 @@ class LabReporter:
         self._restore()
         cause = sys.exc_info()[1]
         if isinstance(cause, KeyboardInterrupt):
-            interrupted(cause)
+            signals.interrupted(cause)
         if isinstance(cause, Exception):  # raised where doit asks whether a task is up to date
             end_with(cause, "looking for work")
+        if cause is None and signals.asked():
+            signals.interrupted()
         if cause is None and self._codes:
             faulty = ExitCode.FAULT in self._codes
             raise SystemExit(int(ExitCode.FAULT if faulty else self._codes[0]))
@@ -143,42 +133,6 @@ def end_with(error: Exception, doing: str) -> None:
     if not isinstance(error, _SHOWN_BY_DOIT):
         _report_fault(doing, TaskError("", error))
         raise SystemExit(int(ExitCode.FAULT)) from None
-
-
-def at_interrupt(words: Callable[[], str]) -> None:
-    """Let ``words`` tell what was done, should the process be interrupted."""
-    global _last_words  # noqa: PLW0603  one command a process
-    _last_words = words
-
-
-def interrupted(cause: KeyboardInterrupt) -> NoReturn:
-    """End the process as one that a signal ended: a few lines, and the shell's code for it."""
-    number = cause.number if isinstance(cause, Terminated) else signal.SIGINT
-    told = _last_words() if _last_words else None
-    console.notice("Interrupted; what was finished is kept.")
-    if told:
-        console.notice(told)
-    raise SystemExit(128 + number) from None
-
-
-def _catch_signals() -> Callable[[], None]:
-    """Turn the signals that end a process into KeyboardInterrupt; return what undoes it."""
-    caught = [number for number in _SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
-    try:
-        for number in caught:
-            signal.signal(number, _terminate)
-    except ValueError:  # not the main thread
-        return lambda: None
-    return lambda: _release(caught)
-
-
-def _release(caught: list[signal.Signals]) -> None:
-    for number in caught:
-        signal.signal(number, signal.SIG_DFL)
-
-
-def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001  the signal module's form
-    raise Terminated(number)
 
 
 # Faults

@@ -40,6 +40,8 @@ def convert(variable: Variable, text: str, *, workdir: Path, environ: Mapping[st
         return absolute(text, workdir, environ)
     if variable.kind == "choice":
         return _choice(variable, text)
+    if variable.kind == "strategy":
+        return _strategy(text)
     value = _READERS[variable.kind](text)
     if value is None:
         raise _refusal(variable, text, f"is not {EXPECTED[variable.kind]}")
@@ -52,6 +54,14 @@ def _choice(variable: Variable, text: str) -> str:
     if text not in variable.choices:
         listed = f"{variable.name}= is one of: {', '.join(variable.choices)}."
         raise UnknownName(variable.name, _short(text), variable.choices, listed)
+    return text
+
+
+def _strategy(text: str) -> str:
+    """Return the name of a strategy that can be used here; a missing library is told now."""
+    from hermes.search.registry import check
+
+    check(text)
     return text
 
 

@@ -37,7 +37,7 @@ class DemoResult:
     run_id: str
 
 
-def demo(lab: Lab, *, on_run: Callable[[IndexLine], None]) -> DemoResult:
+def demo(lab: Lab, *, on_run: Callable[[IndexLine], None], halt: Callable[[], bool]) -> DemoResult:
     """Make a lab, register the example, run it, project it. Run again, it goes on.
 
     Raises CheckFailed when nothing succeeded, Busy when another process is at it.
@@ -45,7 +45,7 @@ def demo(lab: Lab, *, on_run: Callable[[IndexLine], None]) -> DemoResult:
     init(lab)
     if EXPERIMENT not in lab.experiments():
         create(lab, example("optimize-function") / "spec.yaml")
-    tally, order = Tally(), Order(attended=True, runs=RUNS)
+    tally, order = Tally(), Order(attended=True, runs=RUNS, halt=halt)
     with opened(lab, EXPERIMENT, order, wait_seconds=_WAIT_SECONDS) as session:
         if session is None:
             raise Busy(f"{EXPERIMENT} is being worked on by another process.", "Try again later.")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hermes.errors import LabError
+from hermes.errors import LabError, RequestError
 from hermes.model import IndexLine, Outcome
-from hermes.steps.execute import execute
-from hermes.steps.plan import FENCED, Planned, Stop, plan
+from hermes.modes.slots import Finished, Slots
+from hermes.steps.plan import FENCED, Stop, plan
 from hermes.steps.project import project
 from hermes.steps.seal import seal
 from hermes.steps.session import Session
@@ -18,6 +18,7 @@ from hermes.steps.session import Session
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
 _PROJECT_PAUSE = 0.5  # seconds; nobody reads a projection more often
 _BEAT_SECONDS = 1.0
+HALTED = "it was asked to stop"
 
 
 @dataclass
@@ -46,40 +47,71 @@ class Tally:
 
 
 def iterate(
-    session: Session, tally: Tally, runs: int, *, on_run: Callable[[IndexLine], None]
+    session: Session,
+    tally: Tally,
+    runs: int,
+    *,
+    on_run: Callable[[IndexLine], None],
+    slots: Slots | None = None,
 ) -> None:
-    """Run up to ``runs`` iterations into ``tally``; ``on_run`` hears of each sealed run.
+    """Bring up to ``runs`` iterations to their end, into ``tally``; ``on_run`` hears of each.
+
+    Those in flight in ``slots`` count among them.
 
     Writes: what its steps write, and now and then the experiment's projections, so that whoever
     reads them during a long loop is not left behind.
     """
+    if slots is None:
+        with Slots(session, min(session.parallel, max(runs, 1))) as own:
+            iterate(session, tally, runs, on_run=on_run, slots=own)
+        return
     keeper = _Keeper(session)
-    for _ in range(runs):
+    for left in range(runs, 0, -1):
         if tally.runs:
             _rest(session)
-        planned = plan(session)
-        if isinstance(planned, Stop):
-            tally.stop(planned)
+        stop = fill(session, slots, left)
+        if not slots.busy:
+            tally.stop(stop or Stop(HALTED))
             return
-        if not finish(session, planned, tally, on_run=on_run):
+        if not settle(session, slots.wait(), tally, on_run=on_run):
             return
         keeper.project_now_and_then()
+
+
+def fill(session: Session, slots: Slots, most: int) -> Stop | None:
+    """Plan and start runs until the slots are full or ``most`` are in flight; say why not.
+
+    With runs in flight a refusal waits for their end: they are not given up for it.
+    """
+    while slots.has_room and slots.busy < most:
+        if session.order.halt():
+            return Stop(HALTED)
+        try:
+            planned = plan(session)
+        except RequestError as error:
+            if not slots.busy:
+                raise
+            return Stop(error.message, error.remedy)
+        if isinstance(planned, Stop):
+            return planned
+        slots.start(planned)
+    return None
 
 
 def _rest(session: Session) -> None:
     """Wait between two runs for as long as was asked, and give signs of life meanwhile."""
     until = time.monotonic() + session.order.pause_seconds
-    while (left := until - time.monotonic()) > 0:
+    while (left := until - time.monotonic()) > 0 and not session.order.halt():
         time.sleep(min(left, _BEAT_SECONDS))
         session.beat()
 
 
-def finish(
-    session: Session, planned: Planned, tally: Tally, *, on_run: Callable[[IndexLine], None]
+def settle(
+    session: Session, finished: Finished, tally: Tally, *, on_run: Callable[[IndexLine], None]
 ) -> bool:
-    """Execute and seal one planned run; False when the lease is no longer ours."""
-    execution = execute(session, planned)
-    line = seal(session, planned, execution) if execution is not None else None
+    """Seal one run that has ended; False when the lease is no longer ours."""
+    execution = finished.execution
+    line = seal(session, finished.planned, execution) if execution is not None else None
     if line is None:
         tally.stopped = FENCED
         return False

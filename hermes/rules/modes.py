@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from hermes.cli import console
+from hermes.cli import console, signals
 from hermes.errors import CheckFailed
 from hermes.rules import turns
 from hermes.rules.asked import asked
@@ -35,6 +35,11 @@ def task_spare() -> dict[str, Any]:
 def task_burst() -> dict[str, Any]:
     """Run iterations of one experiment back to back."""
     return asked("burst", report_burst, after=[*_chains(), "project:lab"])
+
+
+def task_swarm() -> dict[str, Any]:
+    """Run iterations that several strategies propose."""
+    return asked("swarm", report_burst, after=[*_chains(), "project:lab"])
 
 
 def task_demo() -> dict[str, Any]:
@@ -67,11 +72,12 @@ def use_spare_runs() -> None:
 
     lab, max_runs = view().lab, view().need("max_runs", int)
     for experiment in view().spare():
-        if turns.runs() >= max_runs:
+        if turns.runs() >= max_runs or signals.halt():
             return
         turn = turns.turn(experiment)
         with turns.put_down_on_error(experiment, attended=False):
-            with opened(lab, experiment, Order()) as session:
+            order = Order(halt=signals.halt)
+            with opened(lab, experiment, order) as session, signals.finishing():
                 if session is not None:
                     iterate(session, turn.tally, 1, on_run=turns.tell)
             project_experiment(experiment)
@@ -95,7 +101,7 @@ def report_cycle() -> None:
 
 
 def report_burst() -> None:
-    """Say what the burst found and where to look; exit 1 when no iteration succeeded."""
+    """Say what was found and where to look; exit 1 when no iteration succeeded."""
     from hermes.steps.project import read_status
 
     turns.progress.flush()
@@ -125,7 +131,8 @@ def run_demo() -> None:
 
     request = view().request
     turns.progress.total = RUNS
-    result = demo(view().lab, on_run=turns.tell)
+    with signals.finishing():
+        result = demo(view().lab, on_run=turns.tell, halt=signals.halt)
     turns.progress.flush()
     root = result.data_root
     inside = root.is_relative_to(request.workdir)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hermes.cli import console
+from hermes.cli import console, signals
 from hermes.errors import Busy, RequestError
 from hermes.rules import turns
 from hermes.rules.view import view
@@ -38,7 +38,7 @@ def plan_run(experiment: str) -> None:
     lab, turn, order = view().lab, turns.turn(experiment), view().order(experiment)
     layout = lab.layout.experiment(experiment)
     with turns.put_down_on_error(experiment, attended=order.attended):
-        if experiment in view().quotas:
+        if experiment in view().quotas and not signals.halt():
             turn.session = open_session(lab, experiment, order)
             if turn.session is None and order.attended:
                 console.notice(f"{experiment} {BUSY}{_holder(experiment)}: waiting a little.")

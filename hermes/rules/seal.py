@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from hermes.cli import signals
 from hermes.rules import turns
 from hermes.rules.view import view
 
@@ -60,9 +61,9 @@ def iterate_runs(experiment: str) -> None:
 
     turn = turns.turn(experiment)
     try:
-        with turns.put_down_on_error(experiment, attended=view().is_attended):
+        with turns.put_down_on_error(experiment, attended=view().is_attended), signals.finishing():
             if turn.session is not None and turn.tally.stopped is None:
                 left = view().quotas[experiment] - turn.tally.runs
-                iterate(turn.session, turn.tally, left, on_run=turns.tell)
+                iterate(turn.session, turn.tally, left, on_run=turns.tell, slots=turn.slots)
     finally:
         turns.close(experiment)

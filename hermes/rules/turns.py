@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hermes.cli import console, reporter
+from hermes.cli import console, signals
 from hermes.errors import Fault, LabError, broken_file
 from hermes.rules.progress import Progress
 from hermes.rules.view import view
@@ -18,6 +18,7 @@ from hermes.rules.view import view
 if TYPE_CHECKING:  # a command that runs nothing loads no step
     from hermes.model import Execution, IndexLine
     from hermes.modes.loop import Tally
+    from hermes.modes.slots import Slots
     from hermes.steps.plan import Planned
     from hermes.steps.session import Session
 
@@ -33,6 +34,7 @@ class Turn:
     """One experiment's turn in this call."""
 
     session: Session | None = None
+    slots: Slots | None = None
     planned: Planned | None = None
     execution: Execution | None = None
     tally: Tally = field(default_factory=_new_tally)
@@ -89,6 +91,9 @@ def close(experiment: str) -> None:
     current = turns.get(experiment)
     if current is not None and current.session is not None:
         session, current.session = current.session, None
+        slots, current.slots = current.slots, None
+        if slots is not None:
+            slots.close()
         session.close()
 
 
@@ -103,7 +108,7 @@ def tell(line: IndexLine) -> None:
     if progress.count == 0:
         if progress.total is None and view().is_attended:
             progress.total = sum(view().quotas.values())
-        reporter.at_interrupt(_last_words)
+        signals.at_interrupt(_last_words)
     progress.tell(line)
 
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hermes import policy
 from hermes.cli import request as requests
+from hermes.cli import signals
 from hermes.cli.request import Wanted
 from hermes.cli.taskdb import recorded
 from hermes.lab import Lab
 from hermes.layout import PROJECTIONS
+from hermes.model import Json
 from hermes.status import Status
 from hermes.steps.project import Signature, read_index, read_status, signature
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 _ALL_PROJECTIONS = frozenset(PROJECTIONS)
 _VALUES = "_values_:"
+MODES = ("burst", "swarm")
+"""The commands that make runs of one experiment because somebody asked for just these."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class View:
     def quotas(self) -> dict[str, int]:
         """How many runs each experiment gets in this call, in their turn."""
         command = self.request.command
-        if command == "burst":
+        if self.is_attended:
             return {self.need("exp", str): self.need("n", int)}
         if command != "run_once":
             return {}
@@ -170,22 +174,43 @@ class View:
     @property
     def is_attended(self) -> bool:
         """Say whether this call was given for an experiment by name, and not by the clock."""
-        return self.request.command == "burst"
+        return self.request.command in MODES
 
     def order(self, experiment: str) -> Order:
         """Return what this call asks of an experiment's iterations."""
         from hermes.steps.session import Order
 
         if not self.is_attended:
-            return Order(runs=self.quotas.get(experiment, 1))
+            return Order(runs=self.quotas.get(experiment, 1), halt=signals.halt)
         return Order(
             attended=True,
             runs=self.need("n", int),
-            strategy=self.given("strategy", str),
+            strategy=self._strategy,
+            options=self._options,
             seed=self.given("seed", int),
             search_space=self.given("search_space", Path),
             pause_seconds=self.given("pause", float) or 0.0,
+            parallel=self.given("parallel", int),
+            halt=signals.halt,
         )
+
+    @property
+    def _strategy(self) -> str | None:
+        """Return the strategy that this call names; None leaves it to the SPEC."""
+        return "swarm" if self.request.command == "swarm" else self.given("strategy", str)
+
+    @property
+    def _options(self) -> dict[str, Json] | None:
+        """Return what this call asks of the swarm; None leaves it to the SPEC."""
+        if self.request.command != "swarm":
+            return None
+        options: dict[str, Json] = {}
+        strategies, allocation = self.given("strategies", str), self.given("allocation", str)
+        if strategies is not None:
+            options["strategies"] = [name.strip() for name in strategies.split(",")]
+        if allocation is not None:
+            options["allocation"] = allocation
+        return options
 
     @property
     def shows_all(self) -> bool:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes import status
 from hermes.model import Execution
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
 
+if TYPE_CHECKING:
+    from hermes.executing.run import Executor, Job
+
 _REPO_ROOT = Path(__file__).resolve().parents[2]
 
 
-class _TakenOver(Exception):
-    """The lease is no longer ours."""
+class TakenOver(Exception):
+    """The run must stop: the lease is no longer ours, or the command is being ended."""
 
 
 def execute(session: Session, planned: Planned) -> Execution | None:
@@ -22,36 +27,55 @@ def execute(session: Session, planned: Planned) -> Execution | None:
     Writes: logs and artifacts in the package's ``run/``, then its ``execution.json``.
     A package whose command has ended already is not run again.
     """
-    from hermes.executing.run import Job
+    job = job_for(session, planned)
+    return perform(session, planned, job, session.executor(), tick=lambda: _beat(session))
 
+
+def perform(
+    session: Session, planned: Planned, job: Job, executor: Executor, *, tick: Callable[[], None]
+) -> Execution | None:
+    """Execute ``job``, which ``job_for`` made of the package; None when ``tick`` stopped it.
+
+    Several may run side by side, each with an executor of its own.
+
+    Writes: as ``execute``. Raises nothing for what the commands do.
+    """
     packages = session.lab.packages
     recorded = packages.read_execution(planned.folder)
     if recorded is not None:
         return recorded
-    job = Job(
-        spec=session.spec.at_tier(planned.manifest.fidelity_tier),
-        manifest=planned.manifest,
-        bundle=planned.folder.run,
-        sandbox=session.lab.layout.sandbox(session.experiment),
-        data_root=session.lab.layout.root,
-        environment=_environment(session, planned),
-    )
     try:
-        execution = session.executor.execute(job, tick=lambda: _beat(session))
-    except _TakenOver:
+        execution = executor.execute(job, tick=tick)
+    except TakenOver:
         return None
     packages.record_execution(planned.folder, execution)
     return execution
 
 
+def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
+    """Return what a planned package asks of an executor, in the sandbox of a slot."""
+    from hermes.executing.run import Job
+
+    sandbox = session.lab.layout.sandbox(session.experiment, slot)
+    return Job(
+        spec=session.spec.at_tier(planned.manifest.fidelity_tier),
+        manifest=planned.manifest,
+        bundle=planned.folder.run,
+        sandbox=sandbox,
+        data_root=session.lab.layout.root,
+        environment=_environment(session, planned, sandbox),
+    )
+
+
 def _beat(session: Session) -> None:
     """Give a sign of life; a command that can no longer be sealed is stopped."""
+    session.order.halt()
     session.beat()
     if session.fenced_out:
-        raise _TakenOver
+        raise TakenOver
 
 
-def _environment(session: Session, planned: Planned) -> dict[str, str]:
+def _environment(session: Session, planned: Planned, sandbox: Path) -> dict[str, str]:
     from hermes.executing import environment
 
     spec = session.spec.at_tier(planned.manifest.fidelity_tier)
@@ -64,7 +88,7 @@ def _environment(session: Session, planned: Planned) -> dict[str, str]:
         repo_root=_REPO_ROOT,
         run_dir=planned.folder.run.folder,
         artifacts_dir=planned.folder.run.artifacts,
-        sandbox=session.lab.layout.sandbox(session.experiment),
+        sandbox=sandbox,
         spec_path=layout.spec,
         summary_path=layout.folder / "SUMMARY.md",
         next_path=layout.folder / "NEXT.md",

@@ -37,6 +37,8 @@ class Stop:
 def plan(session: Session) -> Planned | Stop:
     """Write the package of the next run, durably, or say why there is none.
 
+    While runs are in flight the answer may be another once one of them has ended.
+
     Writes: a folder in ``dispatch/running``; perhaps a phase line in the journal.
     A package that an earlier owner planned and never started is taken up as it stands.
     Raises RequestError when the SPEC asks for what cannot be; unattended, a person is called for.
@@ -63,7 +65,7 @@ def _plan(session: Session) -> Planned | Stop:
         if idea is None:
             return _exhausted(session)
         planned = _publish(session, idea)
-    _begin(session)
+    _begin(session, planned)
     return planned
 
 
@@ -93,9 +95,17 @@ def _held_back(session: Session) -> Stop | None:
         return Stop(refused, policy.remedy(session.state, session.spec))
     change = policy.review(session.state, session.spec, attended=attended)
     if change is None:
-        return None
+        return _spoken_for(session)
     session.decide(change.phase, change.reason)
     return Stop(change.reason, policy.remedy(session.state, session.spec))
+
+
+def _spoken_for(session: Session) -> Stop | None:
+    """Leave no more runs in flight than the experiment may still have."""
+    flying = len(session.in_flight)
+    if flying and policy.is_spent(session.state, session.spec, in_flight=flying):
+        return Stop("the runs in flight are the last ones that max_iterations_total allows")
+    return None
 
 
 def _exhausted(session: Session) -> Stop:
@@ -104,13 +114,14 @@ def _exhausted(session: Session) -> Stop:
         "the search space has no point left to try",
         "Widen search_space in SPEC.yaml, or name another strategy=.",
     )
-    if not session.order.attended:
+    if not session.order.attended and not session.in_flight:
         session.decide(Phase.COMPLETED, stop.reason)
     return stop
 
 
-def _begin(session: Session) -> None:
+def _begin(session: Session, planned: Planned) -> None:
     """Note that the session makes runs: whoever ordered them has answered what waited for that."""
+    session.in_flight.append(planned)
     if session.state.phase is Phase.AWAITING_HUMAN:
         session.decide(Phase.ACTIVE, "its runs were ordered by name", by="human")
     session.has_planned = True
@@ -119,8 +130,9 @@ def _begin(session: Session) -> None:
 def _waiting(session: Session) -> Planned | None:
     """Return a package that was planned and never started; one of another SPEC is removed."""
     packages = session.lab.packages
+    flying = {planned.folder for planned in session.in_flight}
     for found in packages.running(session.experiment):
-        if packages.stage_of(found.layout) == "planned":
+        if found.layout not in flying and packages.stage_of(found.layout) == "planned":
             content = packages.read(found.layout)
             if content is not None and content[1].spec_sha256 == session.loaded.sha256:
                 return Planned(content[0], found.layout, content[1])
@@ -165,7 +177,8 @@ def _check_parameters(session: Session, spec: Spec, params: Params) -> None:
 
 
 def _draft(session: Session, idea: Idea) -> Manifest:
-    iteration = session.state.last_iteration + 1
+    flying = (planned.manifest.iteration for planned in session.in_flight)
+    iteration = max(session.state.last_iteration, *flying, 0) + 1
     role = policy.role_for(session.spec, iteration)
     planned_at = _planning_time(session)
     return Manifest(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes.errors import RequestError
-from hermes.model import EMPTY, Origin, Proposal
+from hermes.model import EMPTY, Json, Origin, Proposal
 from hermes.spec import STRATEGIES
 from hermes.steps.session import Session
 
@@ -31,18 +31,20 @@ class Idea:
 
 def next_idea(session: Session) -> Idea | None:
     """Return what to try next; None when the search space has no point left."""
-    if session.state.retries:
-        retry = session.state.retries[0]
+    flying = [planned.manifest for planned in session.in_flight]
+    trials = {manifest.trial for manifest in flying}
+    retry = next((item for item in session.state.retries if item.trial not in trials), None)
+    if retry is not None:
         proposal = Proposal(
             retry.params, retry.strategy, Origin.RETRY, f"runs {retry.run_id} again: it was cut off"
         )
         return Idea(proposal, retry.trial, retry.run_id)
-    number = session.state.last_trial + 1
+    number = max(session.state.last_trial, *trials, 0) + 1
     if session.strategy is None and session.strategy_name is not None:
         session.strategy = make_strategy(session, session.strategy_name)
     if session.strategy is None:
         return Idea(Proposal(EMPTY, PLAIN, Origin.PLAIN), number, None)
-    proposed = session.strategy.ask(number)
+    proposed = session.strategy.ask(number, [manifest.params for manifest in flying])
     return None if proposed is None else Idea(proposed, number, None)
 
 
@@ -63,13 +65,19 @@ def make_strategy(session: Session, name: str) -> Strategy:
         direction=session.spec.metric_direction,
         seed=session.seed,
         budget=session.spec.max_iterations_total,
-        options=session.spec.strategy_options,
+        options=_options(session, name),
     )
     strategy = make(name, context)
     for line in session.lab.index(session.experiment).read().lines:
         if line.fidelity_tier == session.tier:  # runs of different tiers are never compared
             strategy.tell(line.trial_record())
     return strategy
+
+
+def _options(session: Session, name: str) -> Mapping[str, Json]:
+    """Return the strategy's own settings: the command's over those of a SPEC that names it."""
+    of_spec = session.spec.strategy_options if name == session.spec.strategy else {}
+    return {**of_spec, **(session.order.options or {})}
 
 
 def find_space(session: Session) -> Space:

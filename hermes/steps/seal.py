@@ -34,6 +34,8 @@ def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine 
         return None
     line = index_line(bundle.manifest, metrics, bundle.sha256)
     _enter(session, line)
+    if planned in session.in_flight:
+        session.in_flight.remove(planned)
     session.lab.packages.recycle(planned.folder)
     _review(session)
     return line

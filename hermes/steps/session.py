@@ -6,6 +6,7 @@ It is opened by ``steps/opening``, which first completes what an earlier owner l
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from hermes import history
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
-from hermes.model import Intent, Lease, Phase, Trial
+from hermes.model import Intent, Json, Lease, Phase, Trial
 from hermes.state import ExperimentState, current_tier
 from hermes.steps.mending import read_mended
 from hermes.store.specs import LoadedSpec
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from hermes.executing.run import Executor
     from hermes.search.base import Strategy
     from hermes.spec import Spec
+    from hermes.steps.plan import Planned
+
+
+def _go_on() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,9 @@ class Order:
     """What a command asks of its iterations.
 
     ``attended`` means that a person or agent gave the command for this experiment, so cadence
-    and autonomy do not hold it back. ``runs`` bounds the iterations.
+    and autonomy do not hold it back. ``runs`` bounds the iterations, ``parallel`` those at a time
+    (None: as the SPEC says). ``options`` are the strategy's, in the place of the SPEC's.
+    ``halt`` says whether no further run is wanted; it raises when none may go on.
     """
 
     attended: bool = False
@@ -39,6 +47,9 @@ class Order:
     seed: int | None = None
     search_space: Path | None = None
     pause_seconds: float = 0.0
+    parallel: int | None = None
+    options: Mapping[str, Json] | None = None
+    halt: Callable[[], bool] = _go_on
 
 
 class Session:
@@ -57,7 +68,8 @@ class Session:
         last = lab.index(experiment).last()
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
-        self._executor: Executor | None = None
+        self.in_flight: list[Planned] = []  # planned, and neither sealed nor given up
+        self._executors: dict[int, Executor] = {}
         self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
         self.fenced_out = False
         self.has_planned = False
@@ -99,13 +111,17 @@ class Session:
         return self.order.seed if self.order.seed is not None else self.spec.seed
 
     @property
-    def executor(self) -> Executor:
-        """What runs the commands; it keeps the sandbox warm between iterations."""
-        if self._executor is None:
+    def parallel(self) -> int:
+        """How many runs may be in flight at a time."""
+        return self.order.parallel or self.spec.max_parallel
+
+    def executor(self, slot: int = 0) -> Executor:
+        """Return what runs the commands of a slot; it keeps its sandbox warm between iterations."""
+        if slot not in self._executors:
             from hermes.executing.run import Executor
 
-            self._executor = Executor(self.lab.clock)
-        return self._executor
+            self._executors[slot] = Executor(self.lab.clock)
+        return self._executors[slot]
 
     @cached_property
     def base_environment(self) -> dict[str, str]:
@@ -145,7 +161,7 @@ class Session:
 
     def close(self) -> None:
         """Release the lease. Called once, whatever happened."""
-        if self._executor is not None:
-            self._executor.close()
+        for executor in self._executors.values():
+            executor.close()
         self.lab.packages.close()  # before others may take the lease and clear the folder away
         self.lab.leases.release(self.lease)
