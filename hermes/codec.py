@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any, TypeVar, Union, cast
 
@@ -101,11 +101,14 @@ def to_lined_json(record: object) -> bytes:
     For files that people read and programs write often: an indent at every depth costs ten times
     as much. Raises ValueError for NaN and infinity.
     """
-    lines = (
-        f"  {_COMPACT.encode(name)}: {_SPACED.encode(value)}" for name, value in _fields(record)
-    )
+    lines = (f"{_beginning(name)}{_SPACED.encode(value)}" for name, value in _fields(record))
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     return text.encode("utf-8", "backslashreplace")
+
+
+@lru_cache(maxsize=256)
+def _beginning(name: str) -> str:
+    return f"  {_COMPACT.encode(name)}: "
 
 
 def _fields(record: object) -> Iterable[tuple[str, object]]:

@@ -84,6 +84,9 @@ class WatchedOperations(files.Operations):
         for fd in fds:
             self.fsync(fd)
 
+    def begin_sync(self, fds: Any) -> Callable[[], None]:
+        return lambda: self.sync_all(fds)  # as late as it may come
+
     def truncate(self, fd: int, size: int) -> None:
         self.act(f"truncate {path_of(fd)}", lambda: files.Operations.truncate(self, fd, size))
 

@@ -159,7 +159,10 @@ class Conveyor:
     def plan(self, iteration: int, *, at: int | None = None) -> tuple[Manifest, PackageLayout]:
         """Publish the package of a run."""
         draft = planned(iteration, at=at)
-        folder = self.packages.publish_running(package_of(draft), draft, PLAN, worker=self.worker)
+        folder, syncing = self.packages.publish_running(
+            package_of(draft), draft, PLAN, worker=self.worker
+        )
+        syncing.wait()
         self.promise(f"planned {draft.run_id}")
         return draft, folder
 

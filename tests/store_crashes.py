@@ -58,6 +58,9 @@ class DyingOperations(files.Operations):
         for fd in fds:
             self.fsync(fd)
 
+    def begin_sync(self, fds: Sequence[int]) -> Callable[[], None]:
+        return lambda: self.sync_all(fds)  # as late as it may come
+
     def truncate(self, fd: int, size: int) -> None:
         whole = super().truncate
         self._do(lambda: whole(fd, size))

@@ -59,7 +59,7 @@ def test_packages_are_listed_by_experiment_and_strangers_are_not(lab):
     lab.plan(2)
     lab.plan(1)
     other = planned(7, experiment="other")
-    lab.packages.publish_running(package_of(other), other, PLAN, worker="w")
+    lab.packages.publish_running(package_of(other), other, PLAN, worker="w")[1].wait()
     for stranger in ("notes", "exp-000003", ".exp-000004,a1,w.1.0.tmp", "exp-5,a1,w", "a\nb"):
         (lab.layout.running / stranger).mkdir()
     names = [found.name.dispatch_id for found in lab.packages.running()]

@@ -23,6 +23,7 @@ from executing_jobs import (
 )
 
 from hermes.errors import RequestError
+from hermes.executing import trees
 from hermes.executing.copy_workspace import link_text
 from hermes.executing.sandbox import check_workspace
 from hermes.model import Outcome
@@ -297,3 +298,20 @@ def test_what_can_be_passes(tmp_path: Path, workspace: Path) -> None:
     commit_all(workspace)
     check_workspace(spec_in(workspace, workspace_mode="git"))
     check_workspace(spec_in(workspace / "sub", workspace_mode="git"))
+
+
+def test_a_real_name_that_is_remembered_is_given_up_when_it_leads_elsewhere(tmp_path):
+    one, two, link = tmp_path / "one", tmp_path / "two", tmp_path / "link"
+    one.mkdir()
+    two.mkdir()
+    link.symlink_to(one)
+    assert trees.real(link) == trees.real(link) == os.path.realpath(one)
+    link.unlink()
+    link.symlink_to(two)
+    assert trees.real(link) == os.path.realpath(two)
+    two.rename(tmp_path / "three")
+    link.unlink()
+    link.symlink_to(tmp_path / "three")
+    assert trees.real(link) == os.path.realpath(tmp_path / "three")
+    link.unlink()
+    assert trees.real(link) == str(link)

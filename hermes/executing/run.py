@@ -45,6 +45,7 @@ class Job:
 
     ``spec`` stands at the run's tier. ``bundle`` is in the making: its folder is there.
     ``sandbox`` holds the sandbox of the slot. ``environment`` is all that commands get.
+    ``ready`` is called before anything of the run is written: it returns when the plan is durable.
     """
 
     spec: Spec
@@ -53,6 +54,7 @@ class Job:
     sandbox: Path
     data_root: Path
     environment: Mapping[str, str]
+    ready: Callable[[], None] = lambda: None
 
 
 class Executor:
@@ -135,12 +137,14 @@ class _Run:
     def execute(self) -> _Result:
         """Run everything. Raises LabError and OSError for what is not the command's doing."""
         if not self._spec.has_command:
+            self._job.ready()
             for path in (self._job.bundle.stdout, self._job.bundle.stderr):
                 Log(path).close()
             return _Result(Outcome.STUB, "there is no executor_command and no validation_command")
         order = Order(self._spec, self._job.sandbox, self._job.data_root, self._job.environment)
         workspace = self._workspaces.prepare(order, self._pulse)
         self.facts.update(workspace.facts)
+        self._job.ready()
         result = self._logged(order, workspace)
         self._take_artifacts(workspace)
         return result

@@ -79,9 +79,7 @@ def _check_folder(root: str, data_root: Path | None) -> None:
             f"workspace_root: there is no folder {root}.",
             "Create it, or correct workspace_root in the SPEC.",
         )
-    if data_root is not None and trees.is_inside(
-        os.path.realpath(root), os.path.realpath(data_root)
-    ):
+    if data_root is not None and trees.is_inside(trees.real(root), trees.real(data_root)):
         raise RequestError(
             f"workspace_root: {root} lies inside the data root {data_root}.",
             "Move the workspace out of it (the data root may lie inside the workspace).",
@@ -94,7 +92,7 @@ def _check_git(
     if spec.workspace_mode != "git" and not spec.require_clean_workspace:
         return
     field = "workspace_mode: git" if spec.workspace_mode == "git" else "require_clean_workspace"
-    repository = git_workspace.find_repository(os.path.realpath(root))
+    repository = git_workspace.find_repository(trees.real(root))
     if repository is None or not git_workspace.is_there(environment):
         lacks = (
             "lies in no git repository" if repository is None else "cannot be asked about: no git"
@@ -103,7 +101,7 @@ def _check_git(
             f"{field}: the workspace {root} {lacks}.",
             "Run `git init` and commit, or use workspace_mode: copy.",
         )
-    leave_out = () if data_root is None else (os.path.realpath(data_root),)
+    leave_out = () if data_root is None else (trees.real(data_root),)
     if spec.require_clean_workspace:
         _check_clean(root, repository, leave_out, environment)
     if spec.workspace_mode == "git":

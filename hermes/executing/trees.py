@@ -26,6 +26,25 @@ _NO_COPY_RANGE = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, err
 _PERMISSIONS = 0o777
 
 
+_real_names: dict[str, str] = {}
+
+
+def real(path: str | os.PathLike[str]) -> str:
+    """Return ``os.path.realpath``, which asks about each part, from memory while it still holds.
+
+    It does while both names lead to the same entry.
+    """
+    name = os.fspath(path)
+    known = _real_names.get(name)
+    with contextlib.suppress(OSError):
+        if known is not None and os.path.samefile(name, known):
+            return known
+    known = os.path.realpath(name)
+    if os.path.lexists(known):
+        _real_names[name] = known
+    return known
+
+
 def signature(entry: os.stat_result) -> Signature:
     """Return the signature of an entry."""
     mode = entry.st_mode

@@ -39,12 +39,12 @@ class Order:
     @cached_property
     def root(self) -> str | None:
         """The user's workspace, free of links."""
-        return os.path.realpath(self.spec.workspace_root) if self.spec.workspace_root else None
+        return trees.real(self.spec.workspace_root) if self.spec.workspace_root else None
 
     @cached_property
     def leave_out(self) -> tuple[str, ...]:
         """What never belongs to the workspace, free of links."""
-        return tuple({os.path.realpath(self.data_root), os.path.realpath(self.sandbox)})
+        return tuple({trees.real(self.data_root), trees.real(self.sandbox)})
 
     @cached_property
     def for_git(self) -> dict[str, str]:

@@ -11,9 +11,17 @@ The crash tests put their own in its place, count the calls, and kill the proces
 
 from __future__ import annotations
 
-from hermes.files.folders import make_folder, remove, remove_tree, set_mode, sync_folder, sync_paths
+from hermes.files.folders import (
+    Syncing,
+    make_folder,
+    remove,
+    remove_tree,
+    set_mode,
+    sync_folder,
+    sync_paths,
+)
 from hermes.files.growing import Stream, append, rewrite_locked
-from hermes.files.names import claim, locked, publish_folder
+from hermes.files.names import claim, locked, place_folder, publish_folder
 from hermes.files.operations import Operations, use
 from hermes.files.reading import exists, list_folder, read, read_before, read_lines
 from hermes.files.temporary import is_temporary, temporary_beside, temporary_for, temporary_owner
@@ -30,6 +38,7 @@ from hermes.files.whole import (
 __all__ = [
     "Operations",
     "Stream",
+    "Syncing",
     "append",
     "claim",
     "create_once",
@@ -41,6 +50,7 @@ __all__ = [
     "locked",
     "make_folder",
     "overwrite",
+    "place_folder",
     "publish_folder",
     "read",
     "read_before",

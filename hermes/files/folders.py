@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hermes.files import operations
@@ -48,14 +48,41 @@ def sync_paths(paths: Iterable[Path | str]) -> None:
 
 
 def _sync_batch(paths: Sequence[Path | str]) -> None:
+    with _opened(paths) as fds:
+        if fds:
+            operations.current.sync_all(fds)
+
+
+class Syncing:
+    """Files and folders that are on their way to the disk; ``wait`` returns when they are there.
+
+    Until then their descriptors are open, so that a few of them at a time are well.
+    """
+
+    def __init__(self, paths: Iterable[Path | str]) -> None:
+        with contextlib.ExitStack() as opened:
+            begun = operations.current.begin_sync(opened.enter_context(_opened(paths)))
+            self._begun: Callable[[], None] | None = begun
+            self._opened = opened.pop_all()
+
+    def wait(self) -> None:
+        """Return when all are durable. Fine to call again; OSError is raised the first time."""
+        begun, self._begun = self._begun, None
+        with self._opened:
+            if begun is not None:
+                begun()
+
+
+@contextlib.contextmanager
+def _opened(paths: Iterable[Path | str]) -> Iterator[list[int]]:
+    """Open what can be synced for the body."""
     fds: list[int] = []
     try:
         for path in paths:
             fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
             if stat.S_ISFIFO(os.fstat(fds[-1]).st_mode):
                 os.close(fds.pop())  # holds nothing that could be made durable
-        if fds:
-            operations.current.sync_all(fds)
+        yield fds
     finally:
         for fd in fds:
             os.close(fd)

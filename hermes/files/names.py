@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hermes.files import operations
-from hermes.files.folders import sync_paths
+from hermes.files.folders import Syncing, sync_paths
 from hermes.files.reading import check_is_file
 
 _POLL_SECONDS = 0.002
@@ -29,11 +29,8 @@ def claim(source: Path, target: Path) -> bool:
     return True
 
 
-def publish_folder(source: Path, target: Path, *, together: Sequence[str] = ()) -> bool:
-    """Give a finished folder its place; False when something stands there already.
-
-    ``together`` are paths inside it, relative, that become durable in the same moment as its
-    name: for a place whose readers check what they find and take a half-made one for none.
+def publish_folder(source: Path, target: Path) -> bool:
+    """Give a finished folder its place, durably; False when something stands there already.
 
     Writes: one rename and the sync of the target's parent. After a power cut the folder may stand
     in its old place as well, so whoever recovers looks for it in the new one first.
@@ -43,8 +40,22 @@ def publish_folder(source: Path, target: Path, *, together: Sequence[str] = ()) 
     if os.path.lexists(target):
         return False
     operations.current.rename(str(source), str(target))
-    sync_paths([target.parent, *(f"{target}/{path}" for path in together)])
+    sync_paths([target.parent])
     return True
+
+
+def place_folder(source: Path, target: Path, *, together: Sequence[str]) -> Syncing | None:
+    """Give a folder its place, durable when what is returned was waited for; None when it is taken.
+
+    ``together`` are paths inside it, relative, that become durable in the same moment as its
+    name: for a place whose readers check what they find and take a half-made one for none.
+
+    Writes: as ``publish_folder``, and the syncs of ``together``.
+    """
+    if os.path.lexists(target):
+        return None
+    operations.current.rename(str(source), str(target))
+    return Syncing([target.parent, *(f"{target}/{path}" for path in together)])
 
 
 @contextlib.contextmanager

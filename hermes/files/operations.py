@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Thread
 
 _SYNC_THREADS = 8
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
@@ -22,11 +20,57 @@ def _sync(fd: int) -> None:
         os.fsync(fd)
 
 
+def _try_sync(fd: int) -> OSError | None:
+    try:
+        _sync(fd)
+    except OSError as error:
+        return error
+    return None
+
+
+class _SideBySide:
+    """Threads that sync what they are handed, started when first needed.
+
+    A pool of ``concurrent.futures`` does the same, but its bookkeeping took as long as the disk.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, without threads."""
+        self._tasks: SimpleQueue[tuple[int, SimpleQueue[OSError | None]]] = SimpleQueue()
+        self._started = 0
+
+    def begin(self, fds: Sequence[int]) -> Callable[[], list[OSError]]:
+        """Begin to sync all; the function returned waits for the end and says what went wrong."""
+        done: SimpleQueue[OSError | None] = SimpleQueue()
+        self._start(len(fds))
+        for fd in fds:
+            self._tasks.put((fd, done))
+
+        def wait() -> list[OSError]:
+            return [error for error in [done.get() for _ in fds] if error is not None]
+
+        return wait
+
+    def _start(self, wanted: int) -> None:
+        while self._started < min(wanted, _SYNC_THREADS):
+            Thread(target=self._work, name="hermes-sync", daemon=True).start()
+            self._started += 1
+
+    def _work(self) -> None:
+        while True:
+            fd, done = self._tasks.get()
+            done.put(_try_sync(fd))
+
+
+_side_by_side = _SideBySide()
+os.register_at_fork(after_in_child=_side_by_side.forget)  # a fork takes no thread along
+
+
 class Operations:
     """The operating system's calls that change files; a seam for the crash tests."""
-
-    _pool: ThreadPoolExecutor | None = None
-    _pool_owner = 0
 
     def open(self, path: str, flags: int, mode: int) -> int:
         """Open ``path``, perhaps creating it."""
@@ -44,23 +88,20 @@ class Operations:
 
     def sync_all(self, fds: Sequence[int]) -> None:
         """Make all of ``fds`` durable; side by side, for the disk then commits them together."""
-        futures = [self._threads().submit(_sync, fd) for fd in fds[1:]]
-        try:
-            _sync(fds[0])
-        finally:
-            errors = [future.exception() for future in futures]  # all: the caller closes next
-        for error in filter(None, errors):
+        wait = _side_by_side.begin(fds[1:])
+        first = _try_sync(fds[0])
+        for error in [*([first] if first else []), *wait()]:  # all have ended: they are closed next
             raise error
 
-    def _threads(self) -> ThreadPoolExecutor:
-        """Return the pool; a new one after a fork, which takes no thread along."""
-        if self._pool is None or self._pool_owner != os.getpid():
-            from concurrent.futures import ThreadPoolExecutor
+    def begin_sync(self, fds: Sequence[int]) -> Callable[[], None]:
+        """Begin to make all of ``fds`` durable; they are when the function returned returns."""
+        wait = _side_by_side.begin(fds)
 
-            Operations._pool = ThreadPoolExecutor(_SYNC_THREADS, "hermes-sync")
-            Operations._pool_owner = os.getpid()
-        assert self._pool is not None
-        return self._pool
+        def settle() -> None:
+            for error in wait():
+                raise error
+
+        return settle
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut the file to ``size`` bytes."""

@@ -25,6 +25,8 @@ def read_lines(path: Path | str, offset: int = 0) -> tuple[list[bytes], int]:
     Takes no lock. A line still being written (no newline yet) is left for the next reading.
     """
     try:
+        if offset and os.stat(path).st_size == offset:  # as a rule nothing has been added
+            return [], offset
         with open(path, "rb", opener=_open_file) as stream:
             stream.seek(offset)
             data = stream.read()

@@ -64,6 +64,7 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
         sandbox=sandbox,
         data_root=session.lab.layout.root,
         environment=_environment(session, planned, sandbox),
+        ready=planned.make_durable,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from hermes import policy
 from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile, RequestError
+from hermes.files import Syncing
 from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
 from hermes.spec import Spec
@@ -19,11 +20,17 @@ FENCED = "another process took the experiment over"
 
 @dataclass(frozen=True)
 class Planned:
-    """A package in our hands that waits to be executed."""
+    """A package in our hands that waits to be executed; ``syncing`` while it is not yet durable."""
 
     package: Package
     folder: PackageLayout
     manifest: Manifest
+    syncing: Syncing | None = field(default=None, compare=False)
+
+    def make_durable(self) -> None:
+        """Return when the plan is on the disk: before that no command may start."""
+        if self.syncing is not None:
+            self.syncing.wait()
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Stop:
 
 
 def plan(session: Session) -> Planned | Stop:
-    """Write the package of the next run, durably, or say why there is none.
+    """Write the package of the next run, or say why there is none; it is executed when durable.
 
     While runs are in flight the answer may be another once one of them has ended.
 
@@ -159,8 +166,10 @@ def _publish(session: Session, idea: Idea) -> Planned:
         rerunnable=True,
     )
     text = plan_text(session.spec, manifest, session.state)
-    folder = session.lab.packages.publish_running(package, manifest, text, worker=session.worker)
-    return Planned(package, folder, manifest)
+    folder, syncing = session.lab.packages.publish_running(
+        package, manifest, text, worker=session.worker
+    )
+    return Planned(package, folder, manifest, syncing)
 
 
 def _check_parameters(session: Session, spec: Spec, params: Params) -> None:

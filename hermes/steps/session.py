@@ -161,6 +161,8 @@ class Session:
 
     def close(self) -> None:
         """Release the lease. Called once, whatever happened."""
+        for planned in self.in_flight:
+            planned.make_durable()
         for executor in self._executors.values():
             executor.close()
         self.lab.packages.close()  # before others may take the lease and clear the folder away

@@ -57,8 +57,8 @@ class Packages:
 
     def publish_running(
         self, package: Package, manifest: Manifest, plan_text: str, *, worker: str
-    ) -> PackageLayout:
-        """Put a planned run into the hands of ``worker``; durable on return.
+    ) -> tuple[PackageLayout, files.Syncing]:
+        """Put a planned run into the hands of ``worker``; durable when the second was waited for.
 
         Only then may its command start. A power cut before leaves it whole, half-made or not at
         all; readers check it and take a half-made one for none.
@@ -71,14 +71,15 @@ class Packages:
         temporary = self._workplace(target)
         try:
             build(PackageLayout(temporary), package, manifest, plan_text)
-            if not files.publish_folder(temporary, target, together=MADE):
+            syncing = files.place_folder(temporary, target, together=MADE)
+            if syncing is None:
                 raise Fault(
                     f"{target} is there already.", "Run `hermes-lab recover`, then try again."
                 )
         except BaseException:
             files.remove_tree(temporary)
             raise
-        return PackageLayout(target)
+        return PackageLayout(target), syncing
 
     def _workplace(self, target: Path) -> Path:
         """Return a folder to build a package in: a spent one if there is any, else a new one."""
