@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import yaml
 
 MAX_DEPTH = 32
+TOO_DEEP, FLATTER = f"more than {MAX_DEPTH} levels deep.", "Write it flatter."
 MAX_EXPANDED = 256 * 1024
 _LONGEST_NUMBER = 60
 _LARGEST_INTEGER = 2**63 - 1
@@ -196,7 +197,7 @@ class Builder:
 
     def _check_depth(self, height: int) -> None:
         if len(self._open) + height > MAX_DEPTH:
-            raise self._refuse(f"more than {MAX_DEPTH} levels deep.", "Write it flatter.")
+            raise self._refuse(TOO_DEEP, FLATTER)
 
     def _resolve(self, text: str) -> Json:
         if text in _WORDS:

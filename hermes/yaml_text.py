@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hermes.errors import SpecError
 from hermes.located import MAX_BYTES, Located, refusal, shown
 from hermes.model import Json
-from hermes.yaml_events import TEXT_TAG, Builder
+from hermes.yaml_events import FLATTER, TEXT_TAG, TOO_DEEP, Builder
 
 if TYPE_CHECKING:
     import yaml
@@ -128,6 +128,8 @@ def _decode(data: bytes, source: str) -> str:
 def _not_yaml(error: Exception, source: str) -> SpecError:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
+    if "nesting depth" in problem:  # since 6.0.4 PyYAML has a limit of its own
+        return refusal(source, 1, (), TOO_DEEP, FLATTER)
     context = str(getattr(error, "context", None))
     remedy = "Check the indentation, the colons and the quotes on this line and the one before."
     if "flow" in context or "quoted" in context:  # what is left open is noticed far below

@@ -597,7 +597,7 @@ def test_fields_without_effect_are_named_in_one_line(prepared):
     (notice,) = prepared(
         LEAST + "max_parallel: 2\nacceptance: {min_improvement: 1, repeats: 3}\nstrategy: tree\n"
     ).notices
-    assert notice == "No effect yet: max_parallel, acceptance.repeats, strategy: tree."
+    assert notice == "No effect yet: acceptance.repeats, strategy: tree."
     assert prepared(LEAST + "strategy: random\nexecutor_class: local\nseed: 3").notices == ()
 
 
