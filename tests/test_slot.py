@@ -38,13 +38,19 @@ def workspace(tmp_path: Path) -> Path:
 
 def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     copied: list[str] = []
-    original = trees.copy_file
+    copy_file, refill_file = trees.copy_file, trees.refill_file
 
-    def copy_file(source: str, target: str) -> None:
+    def copy(source: str, target: str) -> None:
         copied.append(os.path.basename(target))
-        original(source, target)
+        copy_file(source, target)
 
-    monkeypatch.setattr(trees, "copy_file", copy_file)
+    def refill(source: str, target: str) -> bool:
+        refilled = refill_file(source, target)
+        copied.extend([os.path.basename(target)] * refilled)
+        return refilled
+
+    monkeypatch.setattr(trees, "copy_file", copy)
+    monkeypatch.setattr(trees, "refill_file", refill)
     return copied
 
 
@@ -59,6 +65,16 @@ def test_a_warm_sandbox_is_not_copied_again(
     lab.run(spec_in(workspace, "echo x >> train.py; touch new; echo 1"))
     lab.run(spec_in(workspace))
     assert copied == ["train.py"]
+
+
+def test_a_file_that_has_another_name_is_not_mended_through_it(
+    tmp_path: Path, workspace: Path
+) -> None:
+    lab, outside = Slot(tmp_path / "lab"), tmp_path / "outside"
+    lab.run(spec_in(workspace, f"ln train.py {outside}; echo kept > train.py; echo 1"))
+    assert lab.run(spec_in(workspace, "cat train.py; echo 1")).stdout != "kept\n1\n"
+    assert outside.read_text() == "kept\n"
+    assert (lab.sandbox / "work" / "train.py").stat().st_nlink == 1
 
 
 def test_an_edit_of_the_users_is_in_the_next_run(

@@ -83,6 +83,13 @@ class Source:
         else:
             trees.copy_file(self._locate(path), target)
 
+    def refill(self, path: str, sign: Signature, target: str) -> bool:
+        """Give the file that stands at ``target`` its content back; False when that is none.
+
+        Making files is the dearest part of a reset. Writes: ``target``, in place. Raises OSError.
+        """
+        return stat.S_ISREG(sign[0]) and trees.refill_file(self._locate(path), target)
+
     def is_readable(self, path: str) -> bool:
         """Say whether the lab may read the original of an entry."""
         return os.access(self._locate(path), os.R_OK)

@@ -148,11 +148,20 @@ class Slot:
             return False
         foreign = {path for path in present if present[path] != self._made.get(path)}
         self._wanted = wanted
-        self._take_away(present, foreign | (stale & present.keys()))
-        self._put(source, sorted((damaged | stale) & wanted.keys()), pulse)
+        missing = (damaged | stale) & wanted.keys()
+        mended = {path for path in missing & present.keys() if self._is_refilled(source, path)}
+        self._take_away(present, (foreign | (stale & present.keys())) - mended)
+        self._put(source, sorted(missing - mended), pulse)
         self._restore_permissions()
         self._note(foreign | damaged | stale)
         return True
+
+    def _is_refilled(self, source: Source, path: str) -> bool:
+        """Put a file's content back where it stands; False when it has to be made anew."""
+        try:
+            return source.refill(path, self._wanted[path], f"{self.work}/{path}")
+        except OSError:
+            return False
 
     def _take_away(self, present: Listing, paths: Iterable[str]) -> None:
         """Remove entries, contents before their folders; a folder that is to stay one stays."""

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from typing import TypeAlias
 
 Signature: TypeAlias = tuple[int, ...]
@@ -117,20 +118,47 @@ def copy_file(source: str, target: str) -> None:
 
     Writes: ``target``, a new file of the sandbox.
     """
-    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        entry = os.fstat(reading)
-        if not stat.S_ISREG(entry.st_mode):
-            raise FileNotFoundError(errno.ENOENT, "not a regular file any more", source)
+    with _regular(source, os.O_RDONLY) as (reading, entry):
         writing = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            _copy_content(reading, writing, entry.st_size)
-            os.fchmod(writing, stat.S_IMODE(entry.st_mode) & _PERMISSIONS)
-            os.utime(writing, ns=(entry.st_atime_ns, entry.st_mtime_ns))
+            _pour(reading, entry, writing)
         finally:
             os.close(writing)
+
+
+def refill_file(source: str, target: str) -> bool:
+    """Give a regular file the content, permissions and time of another, where it stands.
+
+    False, and nothing is done, when it has another name somewhere: that must not change with it.
+
+    Writes: ``target``, in place. Raises OSError.
+    """
+    original, present = _regular(source, os.O_RDONLY), _regular(target, os.O_WRONLY)
+    with original as (reading, entry), present as (writing, before):
+        if before.st_nlink != 1:
+            return False
+        os.ftruncate(writing, 0)
+        _pour(reading, entry, writing)
+    return True
+
+
+@contextlib.contextmanager
+def _regular(name: str, flags: int) -> Iterator[tuple[int, os.stat_result]]:
+    """Open a regular file for the body. Raises FileNotFoundError for anything else."""
+    fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        entry = os.fstat(fd)
+        if not stat.S_ISREG(entry.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a regular file any more", name)
+        yield fd, entry
     finally:
-        os.close(reading)
+        os.close(fd)
+
+
+def _pour(reading: int, entry: os.stat_result, writing: int) -> None:
+    _copy_content(reading, writing, entry.st_size)
+    os.fchmod(writing, stat.S_IMODE(entry.st_mode) & _PERMISSIONS)
+    os.utime(writing, ns=(entry.st_atime_ns, entry.st_mtime_ns))
 
 
 def _copy_content(reading: int, writing: int, size: int) -> None:
