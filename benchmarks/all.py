@@ -13,7 +13,7 @@ from pathlib import Path
 from measuring import SIZES
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("overhead.py", "flat.py", "scale.py", "imports.py")
+BENCHMARKS = ("overhead.py", "flat.py", "parallel.py", "scale.py", "imports.py")
 
 
 def main() -> None:

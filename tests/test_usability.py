@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 
 import pytest
-from labs import a_lab, an_experiment, burst, hermes, lines
+from labs import ENVIRON, a_lab, an_experiment, burst, hermes, lines
 
 from hermes.cli.commands import COMMANDS
 from hermes.errors import RequestError
@@ -197,6 +202,70 @@ def test_whoever_interrupts_is_told_how_far_it_came_and_how_to_go_on(line):
         "The same command goes on; n=7 makes the rest."
     )
     assert told.said[-1].startswith("2/9")
+
+
+class FakeBar:
+    """What would be seen of a bar."""
+
+    def __init__(self):
+        self.count, self.postfix, self.lines, self.closed = 0, "", [], 0
+
+    def update(self):
+        self.count += 1
+
+    def set_postfix_str(self, s, refresh=True):
+        self.postfix = s
+
+    def write(self, s):
+        self.lines.append(s)
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_bar_counts_every_run_and_shows_the_best_value(line):
+    told, bar = Told(line, total=9), FakeBar()
+    told.progress.show_bar(bar)
+    told.tell(Outcome.FAILED, "exit status 1")
+    assert bar.postfix == "last failed: exit status 1"
+    told.tell(accepted=True)
+    told.tell()
+    told.progress.flush()
+    told.progress.flush()
+    assert (bar.count, bar.closed, bar.postfix) == (3, 1, "best 0.5")
+    assert bar.lines == ["RUN  random  0.5  best so far"]
+    assert told.said == []
+
+
+@pytest.mark.parametrize(("term", "bar"), [("xterm", True), ("dumb", False)])
+def test_a_burst_at_a_terminal_shows_a_bar_with_rate_and_time_left(root, tmp_path, term, bar):
+    an_experiment(a_lab(root), tmp_path)
+    shown = at_terminal(root, "burst", "exp=exp", "n=12", term=term)
+    assert ("12/12 [" in shown and "run/s, best -" in shown) is bar, shown
+    assert ("12/12  RUN-" in shown) is not bar
+    assert "exp: 12 runs, 12 succeeded." in shown
+
+
+def at_terminal(root, *words, term):
+    """Run the real command at a terminal of its own and return what it showed."""
+    ours, theirs = pty.openpty()
+    environ = {**ENVIRON, "HERMES_LAB_DATA_ROOT": str(root), "TERM": term}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hermes", *words],
+        cwd=root.parent,
+        env=environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while data := os.read(ours, 4096):
+            shown += data
+    os.close(ours)
+    process.wait()
+    return shown.decode()
 
 
 # looking after it

@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, ParamSpec, TextIO
+from typing import Any, ParamSpec, Protocol, TextIO, cast
 
 from doit.exceptions import TaskFailed
 
@@ -56,6 +56,38 @@ def width(otherwise: int = 100) -> int:
     import shutil
 
     return shutil.get_terminal_size((otherwise, 24)).columns
+
+
+class Bar(Protocol):
+    """A progress bar at the terminal; the methods are those of ``tqdm.tqdm``."""
+
+    def update(self) -> object:
+        """Count one more."""
+
+    def set_postfix_str(self, s: str, refresh: bool = True) -> None:
+        """Show ``s`` behind the bar."""
+
+    def write(self, s: str) -> None:
+        """Print a line above the bar."""
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+
+
+def bar(total: int) -> Bar | None:
+    """Return a progress bar on standard error; None where that is no terminal."""
+    stream = sys.stderr
+    if stream is None or not stream.isatty():
+        return None
+    from tqdm import tqdm
+
+    class _Bar(tqdm):  # type: ignore[type-arg]  # counts runs, iterates over nothing
+        def write(self, s: str) -> None:  # type: ignore[override]  # always where the bar is
+            tqdm.write(s, file=stream)
+
+    known = os.get_terminal_size(stream.fileno()).columns > 0  # some terminals do not tell
+    size: dict[str, Any] = {"dynamic_ncols": True} if known else {"ncols": width(), "nrows": 24}
+    return cast(Bar, _Bar(total=total, file=stream, unit="run", mininterval=0.2, **size))
 
 
 def _write(stream: TextIO | None, text: str, escape: Callable[[str], str] | None = None) -> None:

@@ -1,7 +1,9 @@
-"""What a long command says of its runs while it makes them: plain lines, each with a count.
+"""What a long command says of its runs while it makes them: plain lines, or a bar at a terminal.
 
 Limit first: of many runs a second only some are told of, every one that is best so far among
 them; each line says how many were left out before it, and the last run always has its line.
+At a terminal a bar shows count, rate, time left and the best value; above it stand the runs that
+were best so far.
 """
 
 from __future__ import annotations
@@ -37,14 +39,22 @@ class Progress:
         self._next = 0.0
         self._left_out: list[bool] = []
         self._held: IndexLine | None = None
+        self._bar: console.Bar | None = None
+
+    def show_bar(self, bar: console.Bar | None) -> None:
+        """Show a bar from here on in the place of lines; None leaves it at lines."""
+        self._bar = bar
 
     def tell(self, line: IndexLine) -> None:
         """Count a sealed run, and say in one line what it brought, if it is time for one."""
         self.count += 1
-        now = self._now()
         if line.accepted:
             self.best = line
-        elif self.count != self.total and now < self._next:
+        if self._bar is not None:
+            self._move(self._bar, line)
+            return
+        now = self._now()
+        if not line.accepted and self.count != self.total and now < self._next:
             self._held = line
             self._left_out.append(line.outcome.is_failure)
             return
@@ -52,7 +62,10 @@ class Progress:
         self._write(line)
 
     def flush(self) -> None:
-        """Tell of the last run, if it was left out."""
+        """Tell of the last run, if it was left out; end the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
         if self._held is not None:
             self._left_out.pop()
             self._write(self._held)
@@ -66,6 +79,13 @@ class Progress:
         if self.best is not None:
             best = f"; the best so far: {_result(self.best)} in {self.best.run_id}"
         return f"{self.count}{of_all} run{plural} finished{best}.\nThe same command goes on{rest}."
+
+    def _move(self, bar: console.Bar, line: IndexLine) -> None:
+        if line.accepted:
+            bar.write(f"{line.run_id}  {line.strategy}  {_result(line)}  best so far")
+        best = f"best {self.best.value:.6g}" if self.best and self.best.value is not None else ""
+        bar.set_postfix_str(best or f"last {_result(line)}", refresh=False)
+        bar.update()
 
     def _write(self, line: IndexLine) -> None:
         count = f"{self.count}/{self.total}" if self.total else str(self.count)

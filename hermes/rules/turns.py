@@ -108,6 +108,8 @@ def tell(line: IndexLine) -> None:
     if progress.count == 0:
         if progress.total is None and view().is_attended:
             progress.total = sum(view().quotas.values())
+        if progress.total and view().request.environ.get("TERM") != "dumb":
+            progress.show_bar(console.bar(progress.total))
         signals.at_interrupt(_last_words)
     progress.tell(line)
 
