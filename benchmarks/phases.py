@@ -13,9 +13,9 @@ from typing import Any
 from hermes import files
 from hermes.executing import local, parameters, run, sandbox
 from hermes.lab import Lab
-from hermes.modes import loop
+from hermes.modes import loop, slots
 from hermes.render import run_text
-from hermes.steps import execute, plan
+from hermes.steps import execute, plan, seal
 from hermes.steps.session import Session
 from hermes.store import bundles, closing
 from hermes.store.index import Index
@@ -31,7 +31,7 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (run_text, "plan_text", "write the plan's text"),
     (Packages, "publish_running", "publish the package"),
     (files, "publish_folder", "rename and sync"),
-    (loop, "execute", "execute"),
+    (slots, "execute", "execute"),
     (execute, "_environment", "make the environment"),
     (run.Workspaces, "prepare", "reset the sandbox"),
     (parameters, "merge", "merge the parameters"),
@@ -40,7 +40,8 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (local._Run, "until_end_or_limit", "wait for its end"),
     (local._Run, "finish", "clear up after it"),
     (Packages, "record_execution", "record the execution"),
-    (loop, "seal", "seal"),
+    (loop, "judge", "judge"),
+    (seal, "_write", "seal the run before"),
     (run_text, "result_text", "write the result's text"),
     (closing, "close", "close the bundle"),
     (files.Operations, "sync_all", "sync"),

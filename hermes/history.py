@@ -71,7 +71,8 @@ def _advance(lab: Lab, experiment: str, state: ExperimentState) -> tuple[Experim
         state = fold_intent(state, record)
     index = lab.index(experiment).read(state.metrics_bytes)
     for line in index.lines:
-        state = fold_run(state, line)
+        if state.last is None or line.seq > state.last.seq:  # a session folds before it writes
+            state = fold_run(state, line)
     if (journal.offset, index.offset) != (state.journal_bytes, state.metrics_bytes):
         state = replace(state, journal_bytes=journal.offset, metrics_bytes=index.offset)
     return state, index.skipped

@@ -57,7 +57,10 @@ class WatchedOperations(files.Operations):
     """Sends every changing call through ``act``; syncing side by side becomes one by one.
 
     Real syncs are left out: a kill does not lose what was written, and the recorder knows.
+    What is synced aside is synced at once when ``early``, else when it is waited for.
     """
+
+    early = False
 
     def act(
         self, what: str, action: Callable[[], Found], half: Callable[[], object] | None = None
@@ -85,7 +88,10 @@ class WatchedOperations(files.Operations):
             self.fsync(fd)
 
     def begin_sync(self, fds: Any) -> Callable[[], None]:
-        return lambda: self.sync_all(fds)  # as late as it may come
+        if not self.early:
+            return lambda: self.sync_all(fds)
+        self.sync_all(fds)
+        return lambda: None
 
     def truncate(self, fd: int, size: int) -> None:
         self.act(f"truncate {path_of(fd)}", lambda: files.Operations.truncate(self, fd, size))
@@ -134,6 +140,7 @@ class CrashingOperations(WatchedOperations):
 
     def __init__(self, at: int, how: str, report: Callable[[str], object]) -> None:
         assert how in (*KILLS, *FULL), how
+        self.early = at % 2 == 0
         self._at = at
         self._how = how
         self._report = report
@@ -457,13 +464,18 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 def recorded(
-    root: Path, function: Callable[[Record], object], *, ignored: frozenset[int] = frozenset()
+    root: Path,
+    function: Callable[[Record], object],
+    *,
+    ignored: frozenset[int] = frozenset(),
+    early: bool = False,
 ) -> Record:
     """Run ``function`` here and record what it does below ``root``.
 
     It is given the record, to ``mark`` what it has promised.
     """
     operations = RecordingOperations(root, ignored=ignored)
+    operations.early = early
     with using(operations):
         function(operations.record)
     return operations.record

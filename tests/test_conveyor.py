@@ -22,6 +22,7 @@ from hermes.steps.opening import opened
 from hermes.steps.plan import plan
 from hermes.steps.refresh import refresh
 from hermes.steps.session import Order
+from hermes.store.bundles import Bundles
 
 START = parse_time("2026-03-01T12:00:00.000000Z")
 MINUTE = 60.0
@@ -264,17 +265,14 @@ def break_them(lab, fault, workspace):
 def test_a_run_that_cannot_be_sealed_stops_no_other_experiment(
     clock, lab, root, tmp_path, monkeypatch
 ):
-    from hermes.steps import seal
+    sealing = Bundles.seal
 
-    sealing = seal.seal
-
-    def refuse(session, planned, execution):
-        if session.experiment == "bad":
+    def refuse(self, package, manifest, *more, **named):
+        if manifest.experiment == "bad":
             raise OSError(28, "No space left on device")
-        return sealing(session, planned, execution)
+        return sealing(self, package, manifest, *more, **named)
 
-    monkeypatch.setattr(seal, "seal", refuse)
-    monkeypatch.setattr("hermes.modes.loop.seal", refuse)
+    monkeypatch.setattr(Bundles, "seal", refuse)
     for name in ("bad", "good"):
         an_experiment(lab, tmp_path, name)
     answer = command(root, "run_once")

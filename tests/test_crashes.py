@@ -251,7 +251,7 @@ def test_a_cycle_is_killed_at_every_operation(copies, tmp_path):
     check_cycle(copies, tmp_path, every=1)
 
 
-def check_power(copies, tmp_path, every, ignored=frozenset()):
+def check_power(copies, tmp_path, every, ignored=frozenset(), *, early=False):
     prepared(copies.root, tmp_path)
     copies.keep()
 
@@ -260,7 +260,7 @@ def check_power(copies, tmp_path, every, ignored=frozenset()):
         with opened(lab, "exp", Order(attended=True, runs=RUNS)) as session:
             iterate(session, Tally(), RUNS, on_run=lambda line: record.mark(line.run_id))
 
-    record = recorded(copies.root, work, ignored=ignored)
+    record = recorded(copies.root, work, ignored=ignored, early=early)
     states = 0
     for at in range(0, record.calls + 1, every):
         for state in power_loss_states(record, at, seed=at):
@@ -276,9 +276,14 @@ def test_a_power_cut_loses_no_sealed_run(copies, tmp_path):
     assert check_power(copies, tmp_path, every=29) > 50
 
 
+def test_a_power_cut_loses_none_either_when_a_plan_is_durable_early(copies, tmp_path):
+    assert check_power(copies, tmp_path, every=31, early=True) > 50
+
+
 @pytest.mark.slow
-def test_a_power_cut_at_any_operation_loses_no_sealed_run(copies, tmp_path):
-    assert check_power(copies, tmp_path, every=2) > 1000
+@pytest.mark.parametrize("early", [False, True])
+def test_a_power_cut_at_any_operation_loses_no_sealed_run(copies, tmp_path, early):
+    assert check_power(copies, tmp_path, every=3, early=early) > 600
 
 
 def test_a_run_that_was_cut_off_is_recorded_and_its_trial_runs_again(copies, tmp_path):

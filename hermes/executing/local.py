@@ -75,12 +75,15 @@ def run(
     limit_seconds: float | None = None,
     grace_seconds: float = GRACE_SECONDS,
     tick: Callable[[], None] = lambda: None,
+    begun: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Ended:
     """Run ``command`` in ``folder`` and wait until nothing of it is left.
 
     ``tick`` is called about every second meanwhile; when it raises, everything is killed and the
-    exception goes on. ``monotonic`` gives the time (seconds) for the record.
+    exception goes on; so it is with ``begun``, which is called once the command has been started
+    and may take a moment: that counts as the command's wall time if it ends before that.
+    ``monotonic`` gives the time (seconds) for the record.
     Without ``stderr`` both streams go to ``stdout``.
     Raises OSError when the system, not the command, is at fault.
 
@@ -98,6 +101,7 @@ def run(
         raise
     run = _Run(process, stdout, stderr or stdout, tick)
     try:
+        begun()
         timed_out = run.until_end_or_limit(limit_seconds, grace_seconds)
     except BaseException:
         run.stop(grace_seconds)

@@ -45,7 +45,8 @@ class Job:
 
     ``spec`` stands at the run's tier. ``bundle`` is in the making: its folder is there.
     ``sandbox`` holds the sandbox of the slot. ``environment`` is all that commands get.
-    ``ready`` is called before anything of the run is written: it returns when the plan is durable.
+    ``ready`` is called before anything of the run is written, and returns when the plan is
+    durable; ``begun`` is called when a command has been started.
     """
 
     spec: Spec
@@ -55,6 +56,7 @@ class Job:
     data_root: Path
     environment: Mapping[str, str]
     ready: Callable[[], None] = lambda: None
+    begun: Callable[[], object] = lambda: None
 
 
 class Executor:
@@ -224,6 +226,7 @@ class _Run:
             limit_seconds=left,
             grace_seconds=self._grace_seconds,
             tick=self._tick,
+            begun=self._job.begun,
             monotonic=self._clock.monotonic,
         )
         self.usage = _sum(self.usage, ended.usage)

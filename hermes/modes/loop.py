@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from hermes.errors import LabError, RequestError
 from hermes.model import IndexLine, Outcome
-from hermes.modes.slots import Finished, Slots
-from hermes.steps.plan import FENCED, Stop, plan
+from hermes.modes.slots import Slots
+from hermes.steps.plan import FENCED, Planned, Stop, plan
 from hermes.steps.project import project
-from hermes.steps.seal import seal
+from hermes.steps.seal import judge, settle
 from hermes.steps.session import Session
 
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
@@ -56,7 +56,8 @@ def iterate(
 ) -> None:
     """Bring up to ``runs`` iterations to their end, into ``tally``; ``on_run`` hears of each.
 
-    Those in flight in ``slots`` count among them.
+    Those in flight in ``slots`` count among them. A run is written into history while the
+    command of the next one is at work already.
 
     Writes: what its steps write, and now and then the experiment's projections, so that whoever
     reads them during a long loop is not left behind.
@@ -65,20 +66,79 @@ def iterate(
         with Slots(session, min(session.parallel, max(runs, 1))) as own:
             iterate(session, tally, runs, on_run=on_run, slots=own)
         return
-    keeper = _Keeper(session)
-    for left in range(runs, 0, -1):
-        if tally.runs:
-            _rest(session)
-        stop = fill(session, slots, left)
-        if not slots.busy:
-            tally.stop(stop or Stop(HALTED))
-            return
-        if not settle(session, slots.wait(), tally, on_run=on_run):
-            return
-        keeper.project_now_and_then()
+    course = _Course(session, tally, slots, on_run)
+    try:
+        course.run(runs)
+    finally:
+        course.collect()
 
 
-def fill(session: Session, slots: Slots, most: int) -> Stop | None:
+class _Course:
+    """One loop over the steps."""
+
+    def __init__(
+        self, session: Session, tally: Tally, slots: Slots, on_run: Callable[[IndexLine], None]
+    ) -> None:
+        self._session = session
+        self._tally = tally
+        self._slots = slots
+        self._on_run = on_run
+        self._keeper = _Keeper(session)
+        self._any = tally.runs > 0
+        self._failure: LabError | OSError | None = None
+        slots.meanwhile = self._meanwhile
+
+    def run(self, runs: int) -> None:
+        """Bring up to ``runs`` runs to their end; the last may still be on its way to history."""
+        for left in range(runs, 0, -1):
+            if self._any:
+                self._rest()
+            stop = fill(self._session, self._slots, left, collect=self.collect)
+            if not self._slots.busy:
+                self._tally.stop(stop or Stop(HALTED))
+                return
+            finished = self._slots.wait()
+            if self._failure is not None:
+                raise self._failure
+            self._any = True
+            if not self.collect() or finished.execution is None:
+                self._tally.stopped = FENCED
+                return
+            judge(self._session, finished.planned, finished.execution)
+            self._keeper.project_now_and_then()
+
+    def collect(self) -> bool:
+        """Take in the run that is on its way into history; False when it does not get there."""
+        if self._session.sealing is None:
+            return True
+        line = settle(self._session)
+        if line is None:
+            self._tally.stopped = FENCED
+            return False
+        self._tally.add(line)
+        self._on_run(line)
+        return True
+
+    def _meanwhile(self) -> None:
+        """Collect while another run is at work, which an error of this one must not spoil."""
+        try:
+            self.collect()
+        except (LabError, OSError) as error:
+            self._failure = error
+
+    def _rest(self) -> None:
+        """Wait between two runs for as long as was asked, and give signs of life meanwhile."""
+        order = self._session.order
+        until = time.monotonic() + order.pause_seconds
+        while (left := until - time.monotonic()) > 0 and not order.halt():
+            self.collect()
+            time.sleep(min(left, _BEAT_SECONDS))
+            self._session.beat()
+
+
+def fill(
+    session: Session, slots: Slots, most: int, *, collect: Callable[[], bool] = lambda: True
+) -> Stop | None:
     """Plan and start runs until the slots are full or ``most`` are in flight; say why not.
 
     With runs in flight a refusal waits for their end: they are not given up for it.
@@ -87,7 +147,7 @@ def fill(session: Session, slots: Slots, most: int) -> Stop | None:
         if session.order.halt():
             return Stop(HALTED)
         try:
-            planned = plan(session)
+            planned = _plan(session, collect)
         except RequestError as error:
             if not slots.busy:
                 raise
@@ -98,26 +158,18 @@ def fill(session: Session, slots: Slots, most: int) -> Stop | None:
     return None
 
 
-def _rest(session: Session) -> None:
-    """Wait between two runs for as long as was asked, and give signs of life meanwhile."""
-    until = time.monotonic() + session.order.pause_seconds
-    while (left := until - time.monotonic()) > 0 and not session.order.halt():
-        time.sleep(min(left, _BEAT_SECONDS))
-        session.beat()
-
-
-def settle(
-    session: Session, finished: Finished, tally: Tally, *, on_run: Callable[[IndexLine], None]
-) -> bool:
-    """Seal one run that has ended; False when the lease is no longer ours."""
-    execution = finished.execution
-    line = seal(session, finished.planned, execution) if execution is not None else None
-    if line is None:
-        tally.stopped = FENCED
-        return False
-    tally.add(line)
-    on_run(line)
-    return True
+def _plan(session: Session, collect: Callable[[], bool]) -> Planned | Stop:
+    """Plan a run; a refusal counts once nothing is on its way into history any more."""
+    try:
+        planned = plan(session)
+    except RequestError:
+        if session.sealing is None:
+            raise
+    else:
+        if isinstance(planned, Planned) or session.sealing is None:
+            return planned
+    collect()
+    return plan(session)
 
 
 class _Keeper:

@@ -8,6 +8,7 @@ thread: it executes when its end is waited for.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -41,6 +42,7 @@ class Slots:
     """``count`` slots over a session; close them before the session."""
 
     def __init__(self, session: Session, count: int) -> None:
+        self.meanwhile: Callable[[], object] = lambda: None  # called when a run is under way
         self._session = session
         self._free = list(range(count))[::-1]
         self._alone = count == 1
@@ -83,7 +85,8 @@ class Slots:
         """Wait for one of the runs to end, giving signs of life meanwhile."""
         if self._alone:
             planned = self._waiting.pop()
-            return Finished(planned, execute(self._session, planned))
+            return Finished(planned, execute(self._session, planned, meanwhile=self.meanwhile))
+        self.meanwhile()
         while True:
             try:
                 ended = self._ended.get(timeout=_BEAT_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,17 @@ class TakenOver(Exception):
     """The run must stop: the lease is no longer ours, or the command is being ended."""
 
 
-def execute(session: Session, planned: Planned) -> Execution | None:
+def execute(
+    session: Session, planned: Planned, *, meanwhile: Callable[[], object] = lambda: None
+) -> Execution | None:
     """Run a planned package to its end; None when another process took the experiment over.
+
+    ``meanwhile`` is called once a command has been started.
 
     Writes: logs and artifacts in the package's ``run/``, then its ``execution.json``.
     A package whose command has ended already is not run again.
     """
-    job = job_for(session, planned)
+    job = replace(job_for(session, planned), begun=meanwhile)
     return perform(session, planned, job, session.executor(), tick=lambda: _beat(session))
 
 

@@ -44,7 +44,8 @@ class Stop:
 def plan(session: Session) -> Planned | Stop:
     """Write the package of the next run, or say why there is none; it is executed when durable.
 
-    While runs are in flight the answer may be another once one of them has ended.
+    While runs are in flight, or on their way into history, a refusal is not the last word, and
+    decides nothing: ask again when they have ended.
 
     Writes: a folder in ``dispatch/running``; perhaps a phase line in the journal.
     A package that an earlier owner planned and never started is taken up as it stands.
@@ -53,7 +54,8 @@ def plan(session: Session) -> Planned | Stop:
     try:
         return _plan(session)
     except RequestError as error:
-        if not session.order.attended:  # it would fail in every cycle, and take a turn each time
+        unasked = not session.order.attended  # it would fail in every cycle, and take a turn each
+        if unasked and session.sealing is None:
             session.decide(Phase.AWAITING_HUMAN, error.message)
         raise
 
@@ -103,7 +105,8 @@ def _held_back(session: Session) -> Stop | None:
     change = policy.review(session.state, session.spec, attended=attended)
     if change is None:
         return _spoken_for(session)
-    session.decide(change.phase, change.reason)
+    if session.sealing is None:
+        session.decide(change.phase, change.reason)
     return Stop(change.reason, policy.remedy(session.state, session.spec))
 
 
@@ -121,7 +124,7 @@ def _exhausted(session: Session) -> Stop:
         "the search space has no point left to try",
         "Widen search_space in SPEC.yaml, or name another strategy=.",
     )
-    if not session.order.attended and not session.in_flight:
+    if not (session.order.attended or session.in_flight or session.sealing):
         session.decide(Phase.COMPLETED, stop.reason)
     return stop
 
@@ -138,6 +141,8 @@ def _waiting(session: Session) -> Planned | None:
     """Return a package that was planned and never started; one of another SPEC is removed."""
     packages = session.lab.packages
     flying = {planned.folder for planned in session.in_flight}
+    if session.sealing is not None:
+        flying.add(session.sealing.planned.folder)
     for found in packages.running(session.experiment):
         if found.layout not in flying and packages.stage_of(found.layout) == "planned":
             content = packages.read(found.layout)

@@ -71,6 +71,8 @@ def make_strategy(session: Session, name: str) -> Strategy:
     for line in session.lab.index(session.experiment).read().lines:
         if line.fidelity_tier == session.tier:  # runs of different tiers are never compared
             strategy.tell(line.trial_record())
+    if session.sealing is not None:  # not history yet
+        strategy.tell(session.sealing.line.trial_record())
     return strategy
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
 
-from hermes import acceptance, policy
+from hermes import acceptance, history, policy
+from hermes.errors import LabError
+from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Manifest, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.plan import Planned
@@ -14,6 +19,19 @@ from hermes.store.index import index_line
 _MOST_REASON = 500  # characters
 
 
+@dataclass(frozen=True)
+class Sealing:
+    """A run on its way into history: as it was folded, and what writes it.
+
+    ``line`` lacks the digest of the manifest; ``offset`` is where its index line will begin.
+    """
+
+    planned: Planned
+    line: IndexLine
+    offset: int
+    write: Callable[[], tuple[IndexLine, int] | None]
+
+
 def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine | None:
     """Seal a run that has ended and return its line; None when the lease is no longer ours.
 
@@ -21,24 +39,87 @@ def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine 
     for the next one, and a phase line when the history now calls for one. Whoever finds one of
     these missing completes it.
     """
+    judge(session, planned, execution)
+    return settle(session)
+
+
+def judge(session: Session, planned: Planned, execution: Execution) -> None:
+    """Judge a run and take it into the session's view; ``settle`` makes it history.
+
+    In between the next run may be planned and its command started, which then runs while this
+    one is written; after a crash both are found as packages.
+    """
     from hermes.render.run_text import result_text
 
+    assert session.sealing is None, "the run before is not settled"
     metrics = _judged(session, planned.manifest, execution)
     manifest = _final(session, planned.manifest, execution)
     text = result_text(session.spec, manifest, metrics, session.state)
-    bundle = session.lab.bundles.seal(
-        planned.folder, manifest, metrics, text, fence=session.lab.leases.fenced(session.lease)
-    )
-    if bundle is None:
-        session.fenced_out = True
-        return None
-    line = index_line(bundle.manifest, metrics, bundle.sha256)
-    _enter(session, line)
+    fence = session.lab.leases.fenced(session.lease)
+    line = index_line(manifest, metrics, "")
+    write = partial(_write, session.lab, planned, manifest, metrics, text, fence)
+    session.sealing = Sealing(planned, line, session.state.metrics_bytes, write)
     if planned in session.in_flight:
         session.in_flight.remove(planned)
-    session.lab.packages.recycle(planned.folder)
+    session.state = fold_run(session.state, line)
+    session.tell(line.trial_record())
+
+
+def settle(session: Session) -> IndexLine | None:
+    """Make the run that was judged history; None when that cannot be any more.
+
+    None too when there is no such run. Interrupted, it may be called again.
+
+    Writes: as ``seal``.
+    """
+    sealing = session.sealing
+    if sealing is None:
+        return None
+    try:
+        ended = sealing.write()
+    except (LabError, OSError):  # its package stays where it is, for the next owner
+        session.sealing = None
+        raise
+    session.sealing = None
+    if ended is None:
+        session.fenced_out = True
+        return None
+    line, length = ended
+    session.previous_sha256 = line.sha256
+    if replace(line, sha256="") == sealing.line:
+        _confirm(session, sealing, line, length)
+    else:  # it was sealed before, by an attempt that crashed
+        session.state = history.read(session.lab, session.experiment).state
     _review(session)
     return line
+
+
+def _write(
+    lab: Lab,
+    planned: Planned,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    text: str,
+    fence: AbstractContextManager[bool],
+) -> tuple[IndexLine, int] | None:
+    """Write the run into history; returns its line and what the index grew by, in bytes."""
+    bundle = lab.bundles.seal(planned.folder, manifest, metrics, text, fence=fence)
+    if bundle is None:
+        return None
+    line = index_line(bundle.manifest, metrics, bundle.sha256)
+    written = lab.index(manifest.experiment).append(line)
+    detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
+    lab.record("sealed", manifest.experiment, line.run_id, detail)
+    lab.packages.recycle(planned.folder)
+    return line, len(written)
+
+
+def _confirm(session: Session, sealing: Sealing, line: IndexLine, length: int) -> None:
+    """Complete the folded line, and count its bytes unless they have been read meanwhile."""
+    state = session.state
+    recent = tuple(line if item == sealing.line else item for item in state.recent)
+    unread = length if state.metrics_bytes == sealing.offset else 0
+    session.state = replace(state, recent=recent, metrics_bytes=state.metrics_bytes + unread)
 
 
 def _judged(session: Session, manifest: Manifest, execution: Execution) -> RunMetrics:
@@ -88,20 +169,6 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
 def _short(reason: str) -> str:
     """Return a reason that fits a line of the index; the logs hold the rest."""
     return reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
-
-
-def _enter(session: Session, line: IndexLine) -> None:
-    """Index the sealed run, record the event, and fold it into the session's own view."""
-    written = session.lab.index(session.experiment).append(line)
-    detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
-    session.lab.record("sealed", session.experiment, line.run_id, detail)
-    if written:
-        state = fold_run(session.state, line)
-        session.state = replace(state, metrics_bytes=state.metrics_bytes + len(written))
-    else:  # whoever mended the index was quicker: fold the line that stands there
-        session.catch_up()
-    session.previous_sha256 = line.sha256
-    session.tell(line.trial_record())
 
 
 def _review(session: Session) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hermes.search.base import Strategy
     from hermes.spec import Spec
     from hermes.steps.plan import Planned
+    from hermes.steps.seal import Sealing
 
 
 def _go_on() -> bool:
@@ -69,6 +70,7 @@ class Session:
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
         self.in_flight: list[Planned] = []  # planned, and neither sealed nor given up
+        self.sealing: Sealing | None = None  # judged, and not yet history
         self._executors: dict[int, Executor] = {}
         self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
         self.fenced_out = False
