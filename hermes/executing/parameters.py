@@ -74,12 +74,14 @@ def check_parameters(spec: Spec, params: Params) -> None:
 def merge(folder: Path, target: ParamsFile, params: Params) -> None:
     """Put ``params`` into a configuration file. Raises RequestError as ``check_parameters`` does.
 
-    Writes: the file, in the sandbox, where it stands.
+    Writes: the file, in the sandbox, where it stands; cut off behind what is written, for ext4
+    hurries to the disk with a file that was emptied first.
     """
     data = merged(folder, target, params)
-    fd = os.open(folder / target.path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(folder / target.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with open(fd, "wb", buffering=0) as stream:
         stream.write(data)
+        stream.truncate()
 
 
 def params_file(spec: Spec, workspace: Path) -> ParamsFile | None:
