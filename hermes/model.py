@@ -182,6 +182,7 @@ class Manifest:
     lease_id: str
     spec_sha256: str
     planned_at: str
+    duplicates_avoided: int = 0
     seq: int | None = None
     outcome: Outcome | None = None
     reason: str = ""
@@ -260,6 +261,7 @@ class IndexLine:
     wall_seconds: float
     parent_run: str | None
     sha256: str
+    duplicates_avoided: int = 0
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import pytest
@@ -210,3 +210,14 @@ def test_every_beginning_of_a_line_is_refused():
     line = codec.to_line(sample_line())
     for length in range(len(line) - 1):
         assert codec.parse_line(line[:length]) is None
+
+
+# Records of earlier versions
+
+
+@pytest.mark.parametrize("record", [sample_manifest(), sample_line()], ids=["manifest", "line"])
+def test_a_record_from_before_duplicates_were_counted_counts_none(record):
+    raw = codec.plain(replace(record, duplicates_avoided=3))
+    assert codec.decode(type(record), raw).duplicates_avoided == 3
+    del raw["duplicates_avoided"]
+    assert codec.from_line(type(record), codec.to_line(raw)) == record

@@ -42,6 +42,17 @@ def test_a_plan_names_everything_that_is_known_before_the_run(lab, tmp_path):
     assert draft.spec_sha256 == lab.journal("exp").read().records[0].spec_sha256
 
 
+def test_the_duplicates_that_a_strategy_avoided_go_into_manifest_and_index(lab, tmp_path):
+    space = {"n": {"type": "int", "low": 1, "high": 4}}
+    an_experiment(lab, tmp_path, search_space=space, executor_command="echo $LAB_PARAM_N")
+    burst(lab, "exp", 4)
+    counted = [line.duplicates_avoided for line in lines(lab)]
+    assert counted[0] == 0
+    assert sum(counted) > 0
+    manifests = [lab.bundles.read("exp", line.run_id).manifest for line in lines(lab)]
+    assert [manifest.duplicates_avoided for manifest in manifests] == counted
+
+
 def test_a_plan_that_was_never_started_is_taken_up_as_it_stands(lab, tmp_path):
     an_experiment(lab, tmp_path)
     with opened(lab, "exp", ATTENDED) as session:

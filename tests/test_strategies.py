@@ -117,6 +117,21 @@ def test_using_a_space_up_costs_little_more_than_listing_it_a_few_times(monkeypa
     assert len(looked) < 30 * 440
 
 
+def test_random_counts_the_points_it_put_back():
+    asked = context({"n": {"type": "int", "low": 1, "high": 3}})
+    strategy = RandomSearch(asked)
+    rng = chance("random", 1, 9)
+    draws = [asked.space.sample(rng) for _ in range(40)]
+    strategy.tell(result(1, draws[0], asked.space))
+    fresh = next(place for place, point in enumerate(draws) if point != draws[0])
+    proposal = strategy.ask(9)
+    assert (proposal.params, proposal.duplicates_avoided) == (draws[fresh], fresh)
+    assert fresh > 0
+    pending = [proposal.params]
+    assert strategy.ask(9, pending).duplicates_avoided > fresh
+    assert RandomSearch(asked).ask(9).duplicates_avoided == 0
+
+
 def test_the_sequence_is_the_same_in_another_process_and_version():
     """These numbers must never change: whoever resumes a search relies on them."""
     strategy = RandomSearch(context(PLANE, seed=42))

@@ -33,10 +33,14 @@ class RandomSearch:
     def ask(self, number: int, pending: Sequence[Params] = ()) -> Proposal | None:
         """Return a point drawn for trial ``number``; None when no other is left."""
         busy = self._seen.marks(pending)
-        for params in self._candidates(chance(self.name, self._seed, number)):
+        candidates = self._candidates(chance(self.name, self._seed, number))
+        for put_back, params in enumerate(candidates):
             mark = self._seen.mark(params)
             if mark not in self._seen and mark not in busy:
-                return Proposal(params, self.name, Origin.STRATEGY, "drawn at random")
+                note = "drawn at random"
+                return Proposal(
+                    params, self.name, Origin.STRATEGY, note, duplicates_avoided=put_back
+                )
         return None
 
     def _candidates(self, rng: random.Random) -> Iterator[Params]:

@@ -214,6 +214,7 @@ def _draft(session: Session, idea: Idea) -> Manifest:
         lease_id=session.lease.lease_id,
         spec_sha256=session.loaded.sha256,
         planned_at=planned_at,
+        duplicates_avoided=idea.proposal.duplicates_avoided,
     )
 
 

@@ -75,6 +75,7 @@ def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLin
         wall_seconds=float(manifest.usage.wall_seconds) if manifest.usage else 0.0,
         parent_run=manifest.parent_run,
         sha256=sha256,
+        duplicates_avoided=manifest.duplicates_avoided,
     )
 
 
