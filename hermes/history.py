@@ -12,7 +12,7 @@ from hermes import codec, files
 from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
 from hermes.model import Direction
-from hermes.state import ExperimentState, fold_intent, fold_run
+from hermes.state import FOLD, ExperimentState, fold_intent, fold_run
 from hermes.status import Status, status_of
 from hermes.store.specs import LoadedSpec, load
 
@@ -21,9 +21,10 @@ _MARK_BYTES = 20
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state and the ends of the two streams it was folded from."""
+    """A state, the number of the fold that made it, and the ends of the two streams."""
 
     schema_version: int
+    fold: int
     journal_mark: str
     metrics_mark: str
     state: ExperimentState
@@ -84,6 +85,7 @@ def checkpoint(lab: Lab, experiment: str, state: ExperimentState) -> bytes:
     return codec.to_line(
         Checkpoint(
             lab.schema_version,
+            FOLD,
             _mark(layout.journal, state.journal_bytes),
             _mark(layout.metrics, state.metrics_bytes),
             state,
@@ -103,6 +105,7 @@ def _checkpointed(
     state = saved.state
     fits = (
         saved.schema_version == lab.schema_version
+        and saved.fold == FOLD
         and state.direction is direction
         and saved.journal_mark == _mark(layout.journal, state.journal_bytes)
         and saved.metrics_mark == _mark(layout.metrics, state.metrics_bytes)

@@ -12,7 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-PROJECTIONS = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md")
+PROJECTIONS = (
+    "STATUS.json",
+    "RUNBOOK.md",
+    "SUMMARY.md",
+    "NEXT.md",
+    "context.md",
+    "best.md",
+    "BLACKBOARD.md",
+    "blackboard.json",
+)
 PROJECTED_FROM = ("SPEC.yaml", "journal.jsonl", "metrics.jsonl")
 CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
 STAGES = ("ready", "running", "complete")
@@ -239,6 +248,11 @@ class ExperimentLayout:
     def status(self) -> Path:
         """Projection: the experiment's state."""
         return self.folder / "STATUS.json"
+
+    @cached_property
+    def blackboard(self) -> Path:
+        """Projection: what the strategies of the search share, for machines."""
+        return self.folder / "blackboard.json"
 
     @cached_property
     def runs(self) -> Path:

@@ -7,6 +7,7 @@ Pure data: no module here reads, writes, or asks for the time. Times are ISO 860
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +16,7 @@ from typing import TypeAlias, Union
 
 SCHEMA_VERSION = 1
 DEFAULT_TIER = "default"
+LARGEST = sys.float_info.max
 
 ParamValue: TypeAlias = bool | int | float | str
 Params: TypeAlias = Mapping[str, ParamValue]
@@ -37,6 +39,14 @@ class Direction(str, Enum):
     def better(self, value: float, than: float) -> bool:
         """Say whether ``value`` is strictly better than ``than``."""
         return value > than if self is Direction.MAXIMIZE else value < than
+
+    def gain(self, value: float, over: float) -> float:
+        """Return by how much ``value`` is better than ``over``; negative when it is worse.
+
+        Always finite: what no float can hold is the largest that one can.
+        """
+        difference = value - over if self is Direction.MAXIMIZE else over - value
+        return max(-LARGEST, min(difference, LARGEST))
 
 
 class Priority(str, Enum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tallied
 from hermes.model import (
     DEFAULT_TIER,
     Direction,
@@ -21,6 +22,7 @@ from hermes.model import (
     Phase,
 )
 
+FOLD = 2  # another number whenever the state, or what is folded into it, changes
 RECENT_RUNS = 10
 TOP_RUNS = 5
 RECENT_NOTES = 10
@@ -53,15 +55,6 @@ class Retry:
 
 
 @dataclass(frozen=True)
-class StrategyTally:
-    """What one strategy brought."""
-
-    runs: int = 0
-    successes: int = 0
-    accepted: int = 0
-
-
-@dataclass(frozen=True)
 class Note:
     """Something a person or the lab wrote into the journal."""
 
@@ -90,6 +83,7 @@ class ExperimentState:
     top_by_tier: Mapping[str, tuple[Scored, ...]] = field(default_factory=dict)
     incumbents: Mapping[str, Scored] = field(default_factory=dict)
     by_strategy: Mapping[str, StrategyTally] = field(default_factory=dict)
+    discoveries: tuple[Discovery, ...] = ()
     recent: tuple[IndexLine, ...] = ()
     notes: tuple[Note, ...] = ()
     failure_seqs: tuple[int, ...] = ()
@@ -139,6 +133,8 @@ class ExperimentState:
 def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
     """Return the state after one more sealed run. Runs come in the order of ``seq``."""
     failures, working = _streak(state, run)
+    best = state.best(run.fidelity_tier)
+    found = discovery(run, best.value if best else None, state.direction)
     return replace(
         state,
         run_count=state.run_count + 1,
@@ -148,7 +144,8 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         runs_by_tier=_counted(state.runs_by_tier, run.fidelity_tier),
         top_by_tier=_ranked(state, run),
         incumbents=_incumbents(state, run),
-        by_strategy=_tallied(state.by_strategy, run),
+        by_strategy=tallied(state.by_strategy, run, found, state.direction),
+        discoveries=latest(state.discoveries, found),
         recent=(*state.recent[-(RECENT_RUNS - 1) :], run),
         failure_seqs=failures,
         last_working_seq=working,
@@ -228,16 +225,6 @@ def _incumbents(state: ExperimentState, run: IndexLine) -> Mapping[str, Scored]:
     if before is not None and not state.direction.better(run.value, before.value):
         return state.incumbents
     return {**state.incumbents, run.fidelity_tier: _scored(run, run.value)}
-
-
-def _tallied(tallies: Mapping[str, StrategyTally], run: IndexLine) -> Mapping[str, StrategyTally]:
-    tally = tallies.get(run.strategy, StrategyTally())
-    updated = StrategyTally(
-        tally.runs + 1,
-        tally.successes + (run.outcome is Outcome.SUCCESS),
-        tally.accepted + run.accepted,
-    )
-    return {**tallies, run.strategy: updated}
 
 
 def _retries(retries: tuple[Retry, ...], run: IndexLine) -> tuple[Retry, ...]:

@@ -19,7 +19,10 @@ from hermes.steps.session import Order
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 QUADRATIC = {"x": {"type": "float", "low": -5, "high": 5}}
 LOSS_OF_X = """printf '{"loss": %s}' "$LAB_PARAM_X" """
-PROJECTED = ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md")
+PROJECTED = (
+    *("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md"),
+    *("BLACKBOARD.md", "blackboard.json"),
+)
 
 
 def a_lab(root: Path, clock=None) -> Lab:

@@ -17,7 +17,7 @@ from crash_harness import run_killed
 from forked import begin, command, done
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from labs import a_lab, an_experiment, burst, lines, views
+from labs import PROJECTED, a_lab, an_experiment, burst, lines, views
 
 from hermes import files
 from hermes.clock import FixedClock
@@ -73,10 +73,7 @@ KINDS = [
     Kind(f"{VICTIM}/SPEC.yaml", heals=False),
     Kind(f"{VICTIM}/journal.jsonl", heals=False),
     Kind(f"{VICTIM}/metrics.jsonl"),
-    *(
-        Kind(f"{VICTIM}/{name}")
-        for name in ("STATUS.json", "RUNBOOK.md", "SUMMARY.md", "NEXT.md", "context.md", "best.md")
-    ),
+    *(Kind(f"{VICTIM}/{name}") for name in PROJECTED),
     *(
         Kind(f"{VICTIM}/checkpoints/{name}")
         for name in ("state.json", "spec.json", "latest-run.txt", "best-run.txt")

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from labs import hermes
 
+from hermes.blackboard import Blackboard, InFlight
 from hermes.cli.commands import COMMANDS
+from hermes.discoveries import Discovery, StrategyTally
 from hermes.errors import EXIT_MEANINGS
 from hermes.layout import PROJECTIONS
 from hermes.model import (
@@ -152,7 +154,8 @@ def test_the_format_page_names_every_field_of_every_record():
     page = (ROOT / "docs" / "FORMAT.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+", page))
     records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
-    for record in (*records, Execution, Usage, FileDigest, Status, AsOf):
+    views = (Status, AsOf, Blackboard, InFlight, Discovery, StrategyTally)
+    for record in (*records, Execution, Usage, FileDigest, *views):
         for item in dataclasses.fields(record):
             assert item.name in words, f"{record.__name__}.{item.name}"
 

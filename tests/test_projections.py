@@ -5,7 +5,7 @@ import shutil
 import pytest
 from labs import PROJECTED, a_lab, an_experiment, burst, hermes, lines, views
 
-from hermes import history
+from hermes import codec, history
 from hermes.cli.request import idle
 from hermes.rules.view import View
 from hermes.steps.project import project, project_lab, read_index, signature
@@ -42,6 +42,42 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside(lab):
     shutil.rmtree(lab.layout.experiment("exp").runs / lab.bundles.list("exp")[-1])
     metrics.write_bytes(kept[: kept.rindex(b"\n", 0, -1) + 1])
     assert b'"run_count": 3' in views_after_project(lab)["experiments/exp/STATUS.json"]
+
+
+def as_another_version_wrote_it(lab, change):
+    """Write the checkpoint anew as a whole line, with one fact of the state that is not so."""
+    state = lab.layout.experiment("exp").state
+    raw = codec.parse_line(state.read_bytes())
+    del raw["sum"]
+    raw["state"]["run_count"] = 7
+    change(raw)
+    state.write_bytes(codec.to_line(raw))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw.pop("fold"),
+        lambda raw: raw.update(fold=raw["fold"] - 1),
+        lambda raw: raw.update(fold=raw["fold"] + 1),
+        lambda raw: raw.update(state={"direction": "minimize"}, fold=0),
+        lambda raw: raw["state"].pop("direction"),
+    ],
+    ids=["unnumbered", "older", "newer", "short", "without a field"],
+)
+def test_a_checkpoint_of_another_version_is_folded_anew(lab, change):
+    before, state = views(lab), lab.layout.experiment("exp").state.read_bytes()
+    as_another_version_wrote_it(lab, change)
+    assert not history.read(lab, "exp").resumed
+    assert views_after_project(lab) == before
+    assert lab.layout.experiment("exp").state.read_bytes() == state
+
+
+def test_a_checkpoint_of_this_version_is_what_the_fold_goes_on_from(lab):
+    as_another_version_wrote_it(lab, lambda raw: None)
+    past = history.read(lab, "exp")
+    assert past.resumed
+    assert past.state.run_count == 7
 
 
 def views_after_project(lab):

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import random
+import types
+import typing
 
 import pytest
 from hypothesis import given
@@ -8,8 +12,9 @@ from hypothesis import strategies as st
 from records import created_line, phase_line, run_line
 
 from hermes import codec
-from hermes.model import Direction, Outcome, Phase
-from hermes.state import MOST_RETRIES, ExperimentState, fold_intent, fold_run
+from hermes.discoveries import RECENT_DISCOVERIES
+from hermes.model import LARGEST, Direction, Outcome, Phase
+from hermes.state import FOLD, MOST_RETRIES, ExperimentState, fold_intent, fold_run
 
 FAILURES = [outcome for outcome in Outcome if outcome.is_failure]
 
@@ -133,3 +138,99 @@ def test_the_state_does_not_grow_with_history():
         if i in (200, 2000):
             sizes.append(len(codec.to_json(state)))
     assert sizes[1] < sizes[0] * 1.2
+
+
+def shape(kind, seen=()) -> str:
+    """Return the fields of a record and of the records in it, with their types, as text."""
+    if dataclasses.is_dataclass(kind) and kind not in seen:
+        hints = typing.get_type_hints(kind)
+        inner = [f"{name}:{shape(hint, (*seen, kind))}" for name, hint in hints.items()]
+        return f"{kind.__name__}({','.join(inner)})"
+    origin = typing.get_origin(kind)
+    inside = ",".join(shape(item, seen) for item in typing.get_args(kind))
+    if origin in (typing.Union, types.UnionType):
+        return f"({inside})"  # spelled differently from one version of Python to the next
+    return f"{origin.__name__}[{inside}]" if origin else getattr(kind, "__name__", repr(kind))
+
+
+def test_whoever_changes_the_state_gives_the_fold_another_number():
+    """Else a checkpoint from before would be taken for a state that has all its fields."""
+    fingerprint = hashlib.sha256(shape(ExperimentState).encode()).hexdigest()[:8]
+    assert (FOLD, fingerprint) == (2, "49911edc")
+
+
+# what was found, and by whom
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(Outcome)),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.sampled_from("ab"),
+            st.sampled_from(["fast", "full"]),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from(list(Direction)),
+)
+def test_the_tallies_agree_with_a_count_by_hand(runs, direction):
+    lines = [
+        run_line(i, outcome, value, strategy=strategy, fidelity_tier=tier, wall_seconds=2.0)
+        for i, (outcome, value, strategy, tier) in enumerate(runs, 1)
+    ]
+    state = folded(lines, direction)
+    codec.to_json(state)  # nothing in it is infinite
+    found, improvements = by_hand(lines, direction)
+    assert [(item.seq, item.gain) for item in state.discoveries] == found[-RECENT_DISCOVERIES:]
+    pick = max if direction is Direction.MAXIMIZE else min
+    assert set(state.by_strategy) == {line.strategy for line in lines}
+    for name, tally in state.by_strategy.items():
+        own = [line for line in lines if line.strategy == name]
+        assert (tally.runs, tally.wall_seconds) == (len(own), 2.0 * len(own))
+        for tier in ("fast", "full"):
+            values = [line.value for line in own if line.fidelity_tier == tier]
+            values = [value for value in values if value is not None]
+            assert tally.best_by_tier.get(tier) == (pick(values) if values else None)
+            assert tally.improvement_by_tier.get(tier) == improvements.get((name, tier))
+
+
+def by_hand(lines, direction):
+    """Return ``(seq, gain)`` of each discovery, and the sum of gains by strategy and tier."""
+    best, found, sums = {}, [], {}
+    for line in (line for line in lines if line.value is not None):
+        tier, before = line.fidelity_tier, best.get(line.fidelity_tier)
+        if before is not None and not direction.better(line.value, before):
+            continue
+        gain = None if before is None else min(abs(line.value - before), LARGEST)
+        found.append((line.seq, gain))
+        if gain is not None:
+            key = (line.strategy, tier)
+            sums[key] = min(sums.get(key, 0.0) + gain, LARGEST)
+        best[tier] = line.value
+    return found, sums
+
+
+def test_a_discovery_names_run_strategy_value_and_gain():
+    lines = [
+        run_line(1, value=9.0),
+        run_line(2, Outcome.FAILED),
+        run_line(3, value=7.5, strategy="perturb", accepted=True),
+        run_line(4, value=7.5),
+    ]
+    first, second = folded(lines).discoveries
+    assert (first.seq, first.value, first.gain, first.strategy) == (1, 9.0, None, "random")
+    assert (second.run_id, second.value, second.gain) == ("RUN-000003-worker", 7.5, 1.5)
+    assert (second.strategy, second.accepted, first.accepted) == ("perturb", True, False)
+
+
+def test_the_last_discoveries_are_kept():
+    state = folded([run_line(i, value=-float(i)) for i in range(1, 101)])
+    assert [item.seq for item in state.discoveries] == list(range(81, 101))
+    assert state.by_strategy["random"].improvement_by_tier == {"default": 99.0}
+
+
+def test_the_duplicates_that_strategies_avoided_are_added_up():
+    lines = [run_line(i, strategy="ab"[i % 2], duplicates_avoided=i) for i in range(1, 5)]
+    tallies = folded(lines).by_strategy
+    assert (tallies["a"].duplicates_avoided, tallies["b"].duplicates_avoided) == (6, 4)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from hermes.discoveries import StrategyTally
 from hermes.model import IndexLine
+from hermes.render.blackboard import strategy_table
 from hermes.render.tables import table
 from hermes.render.text import (
     CUT,
@@ -23,7 +25,7 @@ from hermes.render.text import (
     when,
 )
 from hermes.spec import Spec
-from hermes.state import RECENT_RUNS, ExperimentState, Scored, StrategyTally
+from hermes.state import RECENT_RUNS, ExperimentState, Scored
 from hermes.status import Status, overall_best
 
 _MOST_ROWS = 20
@@ -122,12 +124,7 @@ def _accepted(runs: tuple[IndexLine, ...]) -> str:
 def _strategies(tallies: Mapping[str, StrategyTally]) -> str:
     if not tallies:
         return ""
-    rows = [
-        (cell(name), str(tally.runs), str(tally.successes), str(tally.accepted))
-        for name, tally in list(tallies.items())[:_MOST_ROWS]
-    ]
-    text = table(("Strategy", "Runs", "Succeeded", "Accepted"), rows, align="lrrr")
-    return f"## Strategies\n\n{text}{_more(len(tallies))}"
+    return f"## Strategies\n\n{strategy_table(tallies)}"
 
 
 def _notes(state: ExperimentState) -> str:

@@ -17,6 +17,7 @@ from hermes.status import AsOf, Status
 from hermes.store.projections import LAB_LOCK
 
 if TYPE_CHECKING:  # whoever only looks whether all is fresh folds nothing
+    from hermes.blackboard import InFlight
     from hermes.history import History
 
 Signature = list[list[int]]
@@ -61,7 +62,7 @@ def project(lab: Lab, experiment: str) -> Projected:
     """
     with lab.projections.lock(experiment):
         seen, past = _look_mended(lab, experiment)
-        for path, data in _derived(lab, past).items():
+        for path, data in _derived(lab, past, _in_flight(lab, experiment)).items():
             lab.projections.write(path, data)
     return Projected(seen, past.status().as_of)
 
@@ -87,7 +88,28 @@ def _look(lab: Lab, experiment: str) -> tuple[Signature, History]:
     return signature(lab.layout.experiment(experiment)), history.read(lab, experiment)
 
 
-def _derived(lab: Lab, past: History) -> dict[Path, bytes]:
+def _in_flight(lab: Lab, experiment: str) -> list[InFlight]:
+    """Return the points of the packages that carry a run which is not sealed."""
+    from hermes.blackboard import point
+
+    packages = lab.packages
+    found = (packages.read(package.layout) for package in packages.running(experiment))
+    drafts = [content[1] for content in found if content is not None]
+    return [point(draft) for draft in drafts if not lab.bundles.has(experiment, draft.run_id)]
+
+
+def _told_in_flight(lab: Lab, experiment: str) -> Iterable[InFlight]:
+    """Return what the blackboard says was in flight when it was written."""
+    from hermes.blackboard import Blackboard
+
+    try:
+        data = files.read(lab.layout.experiment(experiment).blackboard)
+        return codec.read_record(Blackboard, data or b"").in_flight
+    except (ValueError, OSError):
+        return ()
+
+
+def _derived(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> dict[Path, bytes]:
     """Return the content of every file that is derived from one experiment's records."""
     from hermes import history
     from hermes.render.experiment import projections
@@ -95,7 +117,7 @@ def _derived(lab: Lab, past: History) -> dict[Path, bytes]:
 
     status = past.status()
     layout = lab.layout.experiment(status.id)
-    views = projections(past.spec.spec, past.state, status)
+    views = projections(past.spec.spec, past.state, status, in_flight=in_flight)
     return {
         **{layout.folder / name: text for name, text in views.items()},
         layout.state: history.checkpoint(lab, status.id, past.state),
@@ -109,7 +131,8 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
     """Return the derived files of an experiment that are missing or not what its records tell.
 
     What lags behind the records as a whole is none of them: the next command brings it up to
-    date. Raises BrokenFile when the records cannot be read, Busy.
+    date. Nor is a blackboard that tells of what has landed since, for work goes on meanwhile.
+    Raises BrokenFile when the records cannot be read, Busy.
     """
     from hermes import history
 
@@ -118,7 +141,13 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
         projected = _projected_status(lab, experiment)
         if projected is not None and projected.as_of != past.status().as_of:
             return []
-        return [path for path, data in _derived(lab, past).items() if not _holds(path, data)]
+        wrong = _wrong(lab, past, _in_flight(lab, experiment))
+        return wrong and min(wrong, _wrong(lab, past, _told_in_flight(lab, experiment)), key=len)
+
+
+def _wrong(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> list[Path]:
+    derived = _derived(lab, past, in_flight)
+    return [path for path, data in derived.items() if not _holds(path, data)]
 
 
 def broken_tokens(lab: Lab, experiment: str) -> list[Path]:
