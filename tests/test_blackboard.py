@@ -14,6 +14,7 @@ from hermes import codec
 from hermes.blackboard import Blackboard, InFlight, blackboard_of, point
 from hermes.cli.request import idle
 from hermes.model import Direction, Origin, Outcome
+from hermes.modes.loop import Tally, iterate
 from hermes.render.blackboard import blackboard_page, strategy_table
 from hermes.render.experiment import projections
 from hermes.rules.view import View
@@ -239,3 +240,23 @@ def test_hostile_text_does_not_break_the_page_and_stands_whole_in_the_json(hosti
     data = codec.to_lined_json(whole)
     json.loads(data)
     assert codec.read_record(Blackboard, data) == whole
+
+
+def test_several_runs_in_flight_stand_there_while_the_burst_goes_on(lab):
+    seen = []
+    with opened(lab, "exp", Order(attended=True, runs=4, parallel=3)) as session:
+
+        def look(line):
+            project(lab, "exp")
+            flying = [planned.manifest.run_id for planned in session.in_flight]
+            told = board_of(lab)
+            seen.append([item.run_id for item in told.in_flight] == flying)
+            seen.append(told.recent[-1].run_id == line.run_id)
+            seen.append(len(flying))
+
+        iterate(session, Tally(), 4, on_run=look)
+    assert seen[0::3] == seen[1::3] == [True] * 4
+    assert seen[2::3] == [2, 2, 1, 0]
+    before = files_of(lab)
+    assert refresh(lab).problems == ()
+    assert files_of(lab) == before
