@@ -171,6 +171,12 @@ _TABLE = (
         (_EXP, Variable("run", "run", "this run of it: its id or number, last or best"), _FORMAT),
         json=True,
     ),
+    Command(
+        "analyze",
+        "Say what an experiment's runs tell: progress, plateau, what matters, what paid.",
+        (_EXP, _FORMAT),
+        json=True,
+    ),
     Command("pause", "Stop an experiment before its next iteration.", (_EXP, _REASON)),
     Command("resume", "Let a paused or waiting experiment go on.", (_EXP, _REASON)),
     Command("complete", "Close an experiment.", (_EXP, _REASON)),

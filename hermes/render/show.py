@@ -7,14 +7,13 @@ what says the same in every row, and its run ids last: they are what ``run=`` ta
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hermes.layout import PROJECTIONS
 from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
 from hermes.render.advice import advice
-from hermes.render.tables import Column, broken_command, cells, columns, fit, wrap
+from hermes.render.tables import Column, broken_command, cells, columns, fit, labelled, wrap
 from hermes.render.text import (
     CUT,
     NONE,
@@ -32,7 +31,6 @@ from hermes.status import Status
 if TYPE_CHECKING:  # a list of experiments folds nothing
     from hermes.state import ExperimentState, Scored
 
-_LABEL = 12
 _LONG = 400
 _MOST_PARAMS = 40
 _MOST_NAMES = 12
@@ -44,22 +42,12 @@ LAST_BYTES = 8192
 def show_text(status: Status, state: ExperimentState, *, width: int) -> str:
     """Return one experiment for a terminal: its state, its recent runs, and where files are."""
     parts = [
-        _labelled(_standing(status, state), width),
+        labelled(_standing(status, state), width),
         _blocked_lines(status, width),
         _recent_lines(state.recent, width),
-        _labelled(_places(status), width),
+        labelled(_places(status), width),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
-
-
-def _labelled(facts: Iterable[tuple[str, str]], width: int) -> list[str]:
-    """Return labelled lines, each at most ``width`` cells; what says nothing is left out."""
-    lines: list[str] = []
-    for label, text in facts:
-        margins = itertools.chain([f"{label:<{_LABEL}}"], itertools.repeat(" " * _LABEL))
-        told = wrap(text, width - _LABEL) if text else []
-        lines.extend(margin + line for margin, line in zip(margins, told, strict=False))
-    return lines
 
 
 def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str]]:
@@ -168,7 +156,7 @@ def _recent_row(run: IndexLine) -> tuple[str, ...]:
         "yes" if run.accepted else NONE,
         clip(run.strategy, 16),
         params(_short_names(run.params), 60),
-        clip(_short_reason(run.reason), 60) or NONE,
+        clip(short_reason(run.reason), 60) or NONE,
     )
 
 
@@ -181,7 +169,7 @@ def _short_names(values: Params) -> Params:
     }
 
 
-def _short_reason(reason: str) -> str:
+def short_reason(reason: str) -> str:
     """Return a reason without the command that every run has."""
     for stage, short in _STAGES.items():
         if reason.startswith(stage):
@@ -207,11 +195,11 @@ def run_text(
     ``stderr`` is the run's stderr.log, or its last ``LAST_BYTES``; only a failed run shows it.
     """
     parts = [
-        _labelled(_run_facts(manifest, metrics), width),
+        labelled(_run_facts(manifest, metrics), width),
         _complaint(manifest, metrics, stderr, width),
         _value_lines("Params", metrics.params, width),
         _value_lines("Secondary", metrics.secondary, width),
-        _labelled(_run_places(manifest), width),
+        labelled(_run_places(manifest), width),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 

@@ -6,13 +6,15 @@ wider than asked for, so narrow ones lose columns, the least needed first, and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hermes.render.text import CUT
 
 _GAP = 2
 _NARROWEST = 8
+_LABEL = 12
 _RULES = {"l": "---", "r": "--:"}
 
 Rows = Sequence[Sequence[str]]
@@ -157,6 +159,16 @@ def _broken(word: str, width: int) -> list[str]:
         pieces.append(start)
         word = word[len(start) :]
     return [*pieces, word]
+
+
+def labelled(facts: Iterable[tuple[str, str]], width: int) -> list[str]:
+    """Return labelled lines, each at most ``width`` cells; what says nothing is left out."""
+    lines: list[str] = []
+    for label, text in facts:
+        margins = itertools.chain([f"{label:<{_LABEL}}"], itertools.repeat(" " * _LABEL))
+        told = wrap(text, width - _LABEL) if text else []
+        lines.extend(margin + line for margin, line in zip(margins, told, strict=False))
+    return lines
 
 
 def broken_command(command: str, width: int) -> list[str]:

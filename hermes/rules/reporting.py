@@ -1,4 +1,4 @@
-"""When somebody asks: status, experiments, show. What they print is projected first."""
+"""When somebody asks: status, experiments, show, analyze. What they print is projected first."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def task_experiments() -> dict[str, Any]:
 def task_show() -> dict[str, Any]:
     """Show one experiment, or one run of it."""
     return asked("show", show, after=["project:lab"])
+
+
+def task_analyze() -> dict[str, Any]:
+    """Say what an experiment's runs tell of its search."""
+    return asked("analyze", analyze, after=["project:lab"])
 
 
 def show_status() -> None:
@@ -122,6 +127,24 @@ def _named(experiment: str, asked: str) -> str | None:
     if asked == "last":
         return lines[-1].run_id if lines else None
     return next((line.run_id for line in lines if line.seq == int(asked)), None)
+
+
+def analyze() -> None:
+    """Print what an experiment's runs tell of its search."""
+    from hermes import history
+    from hermes.analysis.examine import examine
+    from hermes.render.analysis import analysis_text
+
+    experiment = view().need("exp", str)
+    view().lab.experiment(experiment)
+    past = history.read(view().lab, experiment)
+    lines = view().lab.index(experiment).read().lines
+    known = [line for line in lines if line.seq <= past.state.sealed_count]  # not those since
+    found = examine(past.spec.spec, past.state, known)
+    if view().wants_json:
+        console.document(found)
+    else:
+        console.say(analysis_text(found, width=console.width()))
 
 
 def _read(path: Any) -> bytes:

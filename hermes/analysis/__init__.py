@@ -1,0 +1,1 @@
+"""What an experiment's runs say of its search; pure decisions over the records."""

@@ -1,0 +1,157 @@
+"""What an analysis finds: the content of ``analyze format=json``, field by field.
+
+Pure data. Limits first: values are compared within a tier only; long lists hold the part that
+their comment names, and a count beside them tells how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hermes.discoveries import Discovery, StrategyTally
+from hermes.model import Direction, Outcome, Params
+from hermes.state import Scored
+
+Verdict: TypeAlias = Literal["no-success", "too-early", "improving", "slowing", "plateau"]
+Method: TypeAlias = Literal["ped-anova", "correlation-ratio"]
+Missing: TypeAlias = Literal["no-parameters", "too-few-runs", "equal-values"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """The best value of a tier from the run ``seq`` on, up to the next level."""
+
+    seq: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """How long a tier has been without an improvement.
+
+    ``share`` is that of ``runs_since`` among the tier's runs. ``chance`` is the probability that
+    draws which owe nothing to each other go on without a new best for as long.
+    """
+
+    verdict: Verdict
+    runs_since: int | None
+    share: float | None
+    chance: float | None
+
+
+@dataclass(frozen=True)
+class NearMiss:
+    """A success that was never the best; ``gap`` is what it lacks to it."""
+
+    seq: int
+    run_id: str
+    value: float
+    gap: float
+    strategy: str
+    params: Params
+
+
+@dataclass(frozen=True)
+class NearMisses:
+    """The ``count`` successes within ``share`` of the spread from the best; ``runs``: the nearest.
+
+    The spread is the way from the best value to the median; ``within`` is that share of it.
+    """
+
+    share: float
+    within: float | None
+    count: int
+    runs: tuple[NearMiss, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """How much a parameter matters: ``importance`` is its share of all parameters' ``measure``.
+
+    ``runs`` of those that were looked at have it. Both are None for one that too few have, and 0
+    for one that never changes.
+    """
+
+    name: str
+    importance: float | None
+    measure: float | None
+    runs: int
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Which parameters matter most, from the ``runs`` looked at; the most important first.
+
+    Without a ``method`` there is no answer, and ``missing`` says why; ``needed`` is how many runs
+    it takes.
+    """
+
+    method: Method | None
+    missing: Missing | None
+    needed: int
+    runs: int
+    parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass(frozen=True)
+class TierFindings:
+    """What the runs of one tier say; ``improvements`` are the last ones, the newest last.
+
+    ``best_so_far`` has a level for each improvement, and the last for the last run; of very many
+    an even part.
+    """
+
+    tier: str
+    run_count: int
+    success_count: int
+    accepted: int
+    keep_rate: float | None
+    wall_seconds: float
+    best: Scored | None
+    best_so_far: tuple[Level, ...]
+    improvement_count: int
+    improvements: tuple[Discovery, ...]
+    plateau: Plateau
+    near_misses: NearMisses
+    importance: Importance
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Runs that gave no value for the same reason, but for what was measured in it."""
+
+    outcome: Outcome
+    reason: str
+    count: int
+    last_run: str
+    last_seq: int
+
+
+@dataclass(frozen=True)
+class StrategyShare(StrategyTally):
+    """What one strategy brought; ``keep_rate`` is the share of its runs that were accepted."""
+
+    keep_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that ``analyze`` says of an experiment; tiers with runs, the highest first."""
+
+    schema_version: int
+    id: str
+    metric: str
+    metric_direction: Direction
+    current_fidelity_tier: str
+    run_count: int
+    success_count: int
+    accepted: int
+    keep_rate: float | None
+    wall_seconds: float
+    duplicates_avoided: int
+    outcomes: Mapping[str, int]
+    failures: tuple[Failure, ...]
+    strategies: Mapping[str, StrategyShare]
+    tiers: tuple[TierFindings, ...]
