@@ -13,6 +13,21 @@ from pathlib import Path
 import pytest
 from labs import hermes
 
+from hermes.analysis.findings import (
+    Failure,
+    Findings,
+    Importance,
+    Level,
+    Method,
+    Missing,
+    NearMiss,
+    NearMisses,
+    Parameter,
+    Plateau,
+    StrategyShare,
+    TierFindings,
+    Verdict,
+)
 from hermes.blackboard import Blackboard, InFlight
 from hermes.cli.commands import COMMANDS
 from hermes.discoveries import Discovery, StrategyTally
@@ -125,6 +140,7 @@ def test_the_commands_of_the_agents_page_work(tmp_path):
         "status format=json",
         "experiments format=json",
         "show exp=optimize-rosenbrock format=json",
+        "analyze exp=optimize-rosenbrock format=json",
         "watchdog format=json",
     ):
         result = hermes(root, *words.split())
@@ -155,9 +171,16 @@ def test_the_format_page_names_every_field_of_every_record():
     words = set(re.findall(r"[a-z_0-9]+", page))
     records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
     views = (Status, AsOf, Blackboard, InFlight, Discovery, StrategyTally)
-    for record in (*records, Execution, Usage, FileDigest, *views):
+    found = (Findings, TierFindings, Plateau, NearMisses, NearMiss, Importance, Parameter, Failure)
+    for record in (*records, Execution, Usage, FileDigest, *views, *found, StrategyShare, Level):
         for item in dataclasses.fields(record):
             assert item.name in words, f"{record.__name__}.{item.name}"
+
+
+def test_the_format_page_names_every_word_that_an_analysis_may_say():
+    answer = (ROOT / "docs" / "FORMAT.md").read_text().partition("## 11.")[2]
+    for word in (*Verdict, *Method, *Missing):
+        assert f"`{word.value}`" in answer, word
 
 
 def test_the_format_page_names_just_the_events_and_intents_that_are_written():

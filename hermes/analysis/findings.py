@@ -8,15 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from enum import Enum
 
 from hermes.discoveries import Discovery, StrategyTally
 from hermes.model import Direction, Outcome, Params
 from hermes.state import Scored
 
-Verdict: TypeAlias = Literal["no-success", "too-early", "improving", "slowing", "plateau"]
-Method: TypeAlias = Literal["ped-anova", "correlation-ratio"]
-Missing: TypeAlias = Literal["no-parameters", "too-few-runs", "equal-values"]
+
+class Verdict(str, Enum):
+    """Whether a tier's search has come to a plateau."""
+
+    NO_SUCCESS = "no-success"
+    TOO_EARLY = "too-early"
+    IMPROVING = "improving"
+    SLOWING = "slowing"
+    PLATEAU = "plateau"
+
+
+class Method(str, Enum):
+    """By what the importance of parameters was measured."""
+
+    PED_ANOVA = "ped-anova"
+    CORRELATION_RATIO = "correlation-ratio"
+
+
+class Missing(str, Enum):
+    """Why the importance of parameters cannot be told."""
+
+    NO_PARAMETERS = "no-parameters"
+    TOO_FEW_RUNS = "too-few-runs"
+    EQUAL_VALUES = "equal-values"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from hermes.model import Direction, IndexLine
 NEEDED = 30
 _FEWEST = 10  # runs that have a parameter; fewer say nothing of it
 _MOST_PARAMETERS = 500
-_MOST_RUNS = 500
-_MOST_CELLS = 50_000
+_MOST_RUNS = 1000
+_MOST_CELLS = 20_000
 
 
 def importance(scored: Sequence[IndexLine], direction: Direction) -> Importance:
@@ -40,10 +40,10 @@ def importance(scored: Sequence[IndexLine], direction: Direction) -> Importance:
 
 def _missing(scored: Sequence[IndexLine], given: Sequence[IndexLine]) -> Missing | None:
     if scored and not given:
-        return "no-parameters"
+        return Missing.NO_PARAMETERS
     if len(given) < NEEDED:
-        return "too-few-runs"
-    return "equal-values" if len({run.value for run in given}) == 1 else None
+        return Missing.TOO_FEW_RUNS
+    return Missing.EQUAL_VALUES if len({run.value for run in given}) == 1 else None
 
 
 def _loss(run: IndexLine, direction: Direction) -> float:
@@ -67,8 +67,8 @@ def _measured(
     telling = {name: item for name, item in columns.items() if _tells(item)}
     found = ped_anova.measures(telling, losses) if telling else None
     if found is not None:
-        return "ped-anova", found
-    return "correlation-ratio", {
+        return Method.PED_ANOVA, found
+    return Method.CORRELATION_RATIO, {
         name: correlation.measure(item, losses) for name, item in telling.items()
     }
 

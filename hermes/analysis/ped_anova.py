@@ -57,8 +57,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _study(optuna: Any, columns: Sequence[Column], losses: Sequence[float]) -> Any:
-    """Return a study that holds each run as a completed trial."""
-    kinds = [_distribution(optuna, column) for column in columns]
+    """Return a study that holds each run as a completed trial.
+
+    Optuna copies all that a trial holds, so like columns share one distribution.
+    """
+    by_size = {size: _distribution(optuna, size) for size in {c.categories for c in columns}}
+    kinds = [by_size[column.categories] for column in columns]
     params: list[dict[str, float]] = [{} for _ in losses]
     spaces: list[dict[str, Any]] = [{} for _ in losses]
     for place, (column, kind) in enumerate(zip(columns, kinds, strict=True)):
@@ -75,7 +79,7 @@ def _study(optuna: Any, columns: Sequence[Column], losses: Sequence[float]) -> A
     return study
 
 
-def _distribution(optuna: Any, column: Column) -> Any:
-    if column.categories:
-        return optuna.distributions.CategoricalDistribution(range(column.categories))
+def _distribution(optuna: Any, categories: int) -> Any:
+    if categories:
+        return optuna.distributions.CategoricalDistribution(range(categories))
     return optuna.distributions.FloatDistribution(0.0, 1.0)

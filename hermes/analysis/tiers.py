@@ -97,7 +97,7 @@ def _plateau(
     saillants d'une suite d'observations).
     """
     if not found:
-        return Plateau("no-success", None, None, None)
+        return Plateau(Verdict.NO_SUCCESS, None, None, None)
     counted = [run.seq for run in runs if not run.outcome.is_retried]
     since = sum(seq > found[-1].seq for seq in counted)
     share = since / len(counted)
@@ -108,10 +108,10 @@ def _plateau(
 
 def _verdict(successes: int, since: int, share: float) -> Verdict:
     if successes < EARLY:
-        return "too-early"
+        return Verdict.TOO_EARLY
     if since < EARLY or share < SLOWING:
-        return "improving"
-    return "slowing" if share < PLATEAU else "plateau"
+        return Verdict.IMPROVING
+    return Verdict.SLOWING if share < PLATEAU else Verdict.PLATEAU
 
 
 def _near_misses(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hermes.analysis.findings import Findings, Importance, Plateau, TierFindings
+from hermes.analysis.findings import Findings, Importance, Missing, Plateau, TierFindings, Verdict
 from hermes.render import findings as tables
 from hermes.render.findings import nearness, percent
 from hermes.render.plot import is_log, step_plot
@@ -98,17 +98,17 @@ def _facts(tier: TierFindings) -> Iterable[tuple[str, str]]:
 
 def verdict(plateau: Plateau) -> str:
     """Return in words whether there is a plateau, and what that rests on."""
-    if plateau.verdict == "no-success":
+    if plateau.verdict is Verdict.NO_SUCCESS:
         return "no run has succeeded yet"
     since = plural(plateau.runs_since or 0, "run")
     share, chance = percent(plateau.share or 0.0), percent(plateau.chance or 0.0)
-    if plateau.verdict == "too-early":
+    if plateau.verdict is Verdict.TOO_EARLY:
         return f"too early to tell; the best is {since} old"
     if plateau.runs_since == 0:
         return "no: the last run is the best"
-    if plateau.verdict == "improving":
+    if plateau.verdict is Verdict.IMPROVING:
         return f"no: the best is {since} old ({share} of all)"
-    answer = "yes" if plateau.verdict == "plateau" else "perhaps"
+    answer = "yes" if plateau.verdict is Verdict.PLATEAU else "perhaps"
     return (
         f"{answer}: no new best in the last {since} ({share} of all); "
         f"in random order the same values do so in {chance} of cases"
@@ -116,9 +116,9 @@ def verdict(plateau: Plateau) -> str:
 
 
 def _missing(importance: Importance) -> str:
-    if importance.missing == "no-parameters":
+    if importance.missing is Missing.NO_PARAMETERS:
         return "no run has parameters"
-    if importance.missing == "equal-values":
+    if importance.missing is Missing.EQUAL_VALUES:
         return f"all {importance.runs} runs have the same value"
     told = f"it takes {importance.needed} successful runs with parameters"
     return f"{told}, there {'is' if importance.runs == 1 else 'are'} {importance.runs}"

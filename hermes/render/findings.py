@@ -13,6 +13,7 @@ from hermes.analysis.findings import (
     Failure,
     Findings,
     Importance,
+    Method,
     NearMisses,
     Parameter,
     StrategyShare,
@@ -28,8 +29,8 @@ _MOST_NEAR = 5
 _MOST_TIERS = 3
 _BAR = 20
 _METHODS = {
-    "ped-anova": "PED-ANOVA (Optuna)",
-    "correlation-ratio": "the correlation ratio of ranks",
+    Method.PED_ANOVA: "PED-ANOVA (Optuna)",
+    Method.CORRELATION_RATIO: "the correlation ratio of ranks",
 }
 
 
