@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes.discoveries import Discovery, StrategyTally
-from hermes.model import Direction, IndexLine, Manifest, Origin, Params
+from hermes.model import Direction, Manifest, Origin, Params, Trial
 
 if TYPE_CHECKING:  # whoever only reads a blackboard folds nothing
     from hermes.state import ExperimentState
@@ -46,7 +46,7 @@ class Blackboard:
     best_run: str | None
     best_metric_value: float | None
     in_flight: tuple[InFlight, ...]
-    recent: tuple[IndexLine, ...]
+    recent: tuple[Trial, ...]
     discoveries: tuple[Discovery, ...]
     strategies: Mapping[str, StrategyTally]
 
@@ -65,7 +65,7 @@ def blackboard_of(
         best_run=status.best_run,
         best_metric_value=status.best_metric_value,
         in_flight=tuple(in_flight),
-        recent=state.recent,
+        recent=tuple(run.trial_record() for run in state.recent),
         discoveries=state.discoveries,
         strategies=state.by_strategy,
     )

@@ -84,7 +84,7 @@ def test_the_blackboard_is_a_function_of_the_records_and_of_what_is_in_flight():
 
 def test_it_tells_what_the_journal_and_the_index_tell():
     made = board()
-    assert made.recent == tuple(history()[-10:])
+    assert made.recent == tuple(run.trial_record() for run in history()[-10:])
     assert [item.seq for item in made.discoveries][-1] == 29
     assert made.strategies["random"].runs == made.run_count == 30
     assert made.best_metric_value == made.discoveries[-1].value

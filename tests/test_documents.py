@@ -44,6 +44,7 @@ from hermes.model import (
     Manifest,
     Package,
     RunMetrics,
+    Trial,
     Usage,
 )
 from hermes.search.space import parse_space
@@ -170,7 +171,7 @@ def test_the_format_page_names_every_field_of_every_record():
     page = (ROOT / "docs" / "FORMAT.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+", page))
     records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
-    views = (Status, AsOf, Blackboard, InFlight, Discovery, StrategyTally)
+    views = (Status, AsOf, Blackboard, InFlight, Trial, Discovery, StrategyTally)
     found = (Findings, TierFindings, Plateau, NearMisses, NearMiss, Importance, Parameter, Failure)
     for record in (*records, Execution, Usage, FileDigest, *views, *found, StrategyShare, Level):
         for item in dataclasses.fields(record):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from hermes.blackboard import Blackboard, InFlight
 from hermes.discoveries import Discovery, StrategyTally
-from hermes.model import IndexLine
+from hermes.model import Trial
 from hermes.render.tables import table
 from hermes.render.text import CUT, NONE, cell, code, duration, number, params, when
 
@@ -119,21 +119,21 @@ def _by_tier(values: Mapping[str, float], *, named: bool) -> str:
     return ", ".join(told) or NONE
 
 
-def _trials(runs: Sequence[IndexLine]) -> str:
-    if not runs:
+def _trials(trials: Sequence[Trial]) -> str:
+    if not trials:
         return "None yet."
     rows = [
         (
-            str(run.seq),
-            run.outcome.value,
-            number(run.value),
-            cell(run.strategy, _NAME),
-            cell(run.fidelity_tier, _NAME),
-            code(params(run.params), _PARAMS),
+            str(trial.number),
+            trial.outcome.value,
+            number(trial.value),
+            cell(trial.strategy, _NAME),
+            cell(trial.fidelity_tier, _NAME),
+            code(params(trial.params), _PARAMS),
         )
-        for run in reversed(runs)
+        for trial in reversed(trials)
     ]
-    heads = ("Seq", "Outcome", "Value", "Strategy", "Tier", "Params")
+    heads = ("Trial", "Outcome", "Value", "Strategy", "Tier", "Params")
     text = table(heads, rows, align="rlrlll")
     return f"The newest first; `SUMMARY.md` says more of each.\n\n{text}"
 
