@@ -105,21 +105,40 @@ class Number:
 
     def sample(self, rng: Draws) -> ParamValue:
         """Draw a value, uniformly or (``log``) uniformly in its logarithm."""
-        if self.log:
-            return self._sample_log(rng)
-        if self.count is None:
-            share = rng.random()
-            return self._within(self.low * (1 - share) + self.high * share)
-        return self.at(min(int(rng.random() * self.count), self.count - 1))
+        return self.at_share(rng.random())
 
-    def _sample_log(self, rng: Draws) -> ParamValue:
-        """Draw by the logarithm; each value of a grid stands for half a step to either side."""
+    def at_share(self, share: float) -> ParamValue:
+        """Return the value at ``share`` of the range, from 0 to 1; by the logarithm if ``log``."""
+        if self.log:
+            return self._at_log_share(share)
+        if self.count is None:
+            return self._within(self.low * (1 - share) + self.high * share)
+        return self.at(min(int(share * self.count), self.count - 1))
+
+    def _at_log_share(self, share: float) -> ParamValue:
+        bottom, top = self._log_ends
+        value = self._within(math.exp(min(bottom + (top - bottom) * share, math.log(self.high))))
+        return value if self.count is None else self.at(self.index(value))
+
+    @cached_property
+    def _log_ends(self) -> tuple[float, float]:
+        """The logarithms at share 0 and 1: a value of a grid has half a step to either side."""
         margin = (self.step or 0.0) / 2
         bottom = math.log(max(self.low - margin, self.low / 2) or self.low)
-        top = math.log(self.high) + math.log1p(margin / self.high)
-        drawn = min(bottom + (top - bottom) * rng.random(), math.log(self.high))
-        value = self._within(math.exp(drawn))
-        return value if self.count is None else self.at(self.index(value))
+        return bottom, math.log(self.high) + math.log1p(margin / self.high)
+
+    def share(self, value: ParamValue) -> float:
+        """Return where ``value`` lies in the range, from 0 to 1: ``at_share`` turned round."""
+        if self.count == 1:
+            return 0.5
+        if self.log:
+            bottom, top = self._log_ends
+            place = (math.log(float(value)) - bottom) / (top - bottom)
+        elif self.count is not None:
+            place = (self.index(value) + 0.5) / self.count
+        else:  # halved, for the range may be wider than the largest float
+            place = (float(value) / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return max(0.0, min(place, 1.0))
 
     def _within(self, value: float) -> float:
         """Undo what rounding moved over a bound."""

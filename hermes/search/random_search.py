@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hermes.model import Origin, Params, ParamValue, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, chance, check_options
 from hermes.search.dimensions import Dimension, values_from
+from hermes.search.space import Space
 
 _DRAWS = 32
 
@@ -32,26 +33,24 @@ class RandomSearch:
 
     def ask(self, number: int, pending: Sequence[Params] = ()) -> Proposal | None:
         """Return a point drawn for trial ``number``; None when no other is left."""
-        busy = self._seen.marks(pending)
-        candidates = self._candidates(chance(self.name, self._seed, number))
-        for put_back, params in enumerate(candidates):
-            mark = self._seen.mark(params)
-            if mark not in self._seen and mark not in busy:
-                note = "drawn at random"
-                return Proposal(
-                    params, self.name, Origin.STRATEGY, note, duplicates_avoided=put_back
-                )
-        return None
+        points = candidates(self._space, chance(self.name, self._seed, number))
+        found = self._seen.first_new(points, pending)
+        if found is None:
+            return None
+        params, put_back = found
+        note = "drawn at random"
+        return Proposal(params, self.name, Origin.STRATEGY, note, duplicates_avoided=put_back)
 
-    def _candidates(self, rng: random.Random) -> Iterator[Params]:
-        """Draw some points; then go through the space from a drawn place, and round.
 
-        The second part meets each point once, so it finds any that is left, and the cost of all
-        asks together stays near that of listing the space ``log(size)`` times.
-        """
-        for _ in range(_DRAWS):
-            yield self._space.sample(rng)
-        yield from self._space.walk(lambda dimension: _values(dimension, rng))
+def candidates(space: Space, rng: random.Random) -> Iterator[Params]:
+    """Draw some points; then go through the space from a drawn place, and round.
+
+    The second part meets each point once, so it finds any that is left, and the cost of all
+    asks together stays near that of listing the space ``log(size)`` times.
+    """
+    for _ in range(_DRAWS):
+        yield space.sample(rng)
+    yield from space.walk(lambda dimension: _values(dimension, rng))
 
 
 def _values(dimension: Dimension, rng: random.Random) -> Iterable[ParamValue]:

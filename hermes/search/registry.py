@@ -11,11 +11,12 @@ called with a ``SearchContext`` and returns a ``Strategy``::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from hermes.errors import RequestError, UnknownName
+from hermes.model import Json
 from hermes.search.base import SearchContext, Strategy
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 GROUP = "hermes_lab.strategies"
 _BUILT_IN = {
+    "bayesian": ("hermes.search.bayesian", "BayesianSearch"),
+    "evolution": ("hermes.search.evolution", "EvolutionSearch"),
     "grid": ("hermes.search.grid", "GridSearch"),
     "random": ("hermes.search.random_search", "RandomSearch"),
 }
@@ -33,12 +36,16 @@ def known() -> list[str]:
     return sorted({*_BUILT_IN, *(point.name for point in _points())})
 
 
-def check(name: str) -> None:
+def check(name: str, options: Mapping[str, Json] | None = None) -> None:
     """Refuse a strategy that could not be made, before anything else is done.
 
-    Raises UnknownName with the nearest, RequestError for a package that cannot be loaded.
+    A strategy whose class has a ``check`` is asked whether it could be made with ``options``.
+    Raises UnknownName with the nearest, RequestError for a package that cannot be loaded or is
+    missing, and for options that the strategy does not have.
     """
-    _maker(name)
+    own_check = getattr(_maker(name), "check", None)
+    if own_check is not None:
+        own_check(options or {})
 
 
 def make(name: str, context: SearchContext) -> Strategy:

@@ -66,7 +66,7 @@ def _check_search(prepared: PreparedSpec) -> None:
 
     spec = prepared.spec
     if spec.strategy in known():
-        check(spec.strategy)
+        check(spec.strategy, spec.strategy_options)
     if spec.search_space is not None:
         read_space(spec.search_space, source=f"{prepared.id}/SPEC.yaml")
 
