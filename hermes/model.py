@@ -142,7 +142,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a strategy is told of a sealed run: its point, and a value only when it succeeded."""
+    """What a strategy is told of a sealed run: its point, and a value only when it succeeded.
+
+    ``parents`` are the runs that its proposal was built upon.
+    """
 
     number: int
     params: Params
@@ -151,6 +154,7 @@ class Trial:
     strategy: str
     run_id: str
     fidelity_tier: str
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -272,6 +276,7 @@ class IndexLine:
     parent_run: str | None
     sha256: str
     duplicates_avoided: int = 0
+    parents: tuple[str, ...] = ()
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""
@@ -283,6 +288,7 @@ class IndexLine:
             self.strategy,
             self.run_id,
             self.fidelity_tier,
+            parents=self.parents,
         )
 
 

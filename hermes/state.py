@@ -52,6 +52,7 @@ class Retry:
     params: Params
     strategy: str
     tries: int
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _retries(retries: tuple[Retry, ...], run: IndexLine) -> tuple[Retry, ...]:
     tries = before.tries + 1 if before else 1
     if tries > MOST_RETRIES:
         return others
-    return (*others, Retry(run.run_id, run.trial, run.params, run.strategy, tries))
+    return (*others, Retry(run.run_id, run.trial, run.params, run.strategy, tries, run.parents))
 
 
 def current_tier(state: ExperimentState, first_tier: str = DEFAULT_TIER) -> str:

@@ -62,6 +62,20 @@ def test_a_draft_has_no_line():
         index_line(draft, metrics_of(draft, execution_of(draft)), "a" * 64)
 
 
+def test_a_strategy_is_told_what_a_run_was_built_upon():
+    draft = replace(planned(1), parents=("RUN-1", "RUN-0"))
+    execution = execution_of(draft)
+    manifest, metrics = finished(draft, execution, 1, None), metrics_of(draft, execution)
+    written = codec.to_line(index_line(manifest, metrics, "a" * 64))
+    read = codec.from_line(IndexLine, written)
+    assert read.trial_record().parents == ("RUN-1", "RUN-0")
+
+
+def test_a_line_from_before_runs_had_parents_can_be_read():
+    old = {key: value for key, value in codec.plain(line_of(1)).items() if key != "parents"}
+    assert codec.from_line(IndexLine, codec.to_line(old)) == line_of(1)
+
+
 @given(st.integers(-(2**60), 2**60), st.integers(0, 10**6))
 def test_whole_numbers_become_fractions_so_that_the_disk_changes_nothing(value, cost):
     draft = planned(1)

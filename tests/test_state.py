@@ -109,6 +109,11 @@ def test_an_interrupted_trial_waits_to_run_again_until_it_has():
     assert fold_run(state, run_line(3, trial=2)).retries == ()
 
 
+def test_a_trial_that_runs_again_is_built_upon_the_same_runs():
+    cut = run_line(2, Outcome.INTERRUPTED, parents=("RUN-1", "RUN-0"))
+    assert folded([run_line(1), cut]).retries[0].parents == ("RUN-1", "RUN-0")
+
+
 def test_a_trial_that_is_cut_off_again_and_again_is_given_up():
     lines = [run_line(i, Outcome.INTERRUPTED, trial=1) for i in range(1, MOST_RETRIES + 2)]
     assert folded(lines[:-1]).retries != ()

@@ -35,9 +35,8 @@ def next_idea(session: Session) -> Idea | None:
     trials = {manifest.trial for manifest in flying}
     retry = next((item for item in session.state.retries if item.trial not in trials), None)
     if retry is not None:
-        proposal = Proposal(
-            retry.params, retry.strategy, Origin.RETRY, f"runs {retry.run_id} again: it was cut off"
-        )
+        note = f"runs {retry.run_id} again: it was cut off"
+        proposal = Proposal(retry.params, retry.strategy, Origin.RETRY, note, retry.parents)
         return Idea(proposal, retry.trial, retry.run_id)
     number = max(session.state.last_trial, *trials, 0) + 1
     if session.strategy is None and session.strategy_name is not None:

@@ -76,6 +76,7 @@ def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLin
         parent_run=manifest.parent_run,
         sha256=sha256,
         duplicates_avoided=manifest.duplicates_avoided,
+        parents=manifest.parents,
     )
 
 
