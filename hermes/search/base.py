@@ -12,7 +12,7 @@ probability of 1e-11; then one of them would not be proposed.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import blake2b, sha256
 from typing import Protocol, runtime_checkable
@@ -83,20 +83,6 @@ class Seen:
     def marks(self, points: Sequence[Params]) -> frozenset[int]:
         """Return the marks of several points."""
         return frozenset(map(self.mark, points))
-
-    def first_new(
-        self, points: Iterable[Params], pending: Sequence[Params] = ()
-    ) -> tuple[Params, int] | None:
-        """Return the first point neither told nor pending, and how many were put back before it.
-
-        None when no point is new.
-        """
-        busy = self.marks(pending)
-        for put_back, params in enumerate(points):
-            mark = self.mark(params)
-            if mark not in self._marks and mark not in busy:
-                return params, put_back
-        return None
 
     def __contains__(self, mark: object) -> bool:
         return mark in self._marks

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
-from hermes.model import Direction, Json, Origin, Params, Proposal, Trial
+from hermes.model import Direction, Json, Params, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, chance
-from hermes.search.random_search import candidates
 from hermes.search.sampler_options import STRATEGY
 from hermes.search.sampler_options import check as check_sampler
+from hermes.search.untried import Candidate, anywhere, propose
 
 _DRAWS = 8
 
@@ -63,21 +63,16 @@ class BayesianSearch:
 
     def ask(self, number: int, pending: Sequence[Params] = ()) -> Proposal | None:
         """Return what the sampler draws for trial ``number``; None when no point is left."""
-        found = self._seen.first_new(self._points(number, pending), pending)
-        if found is None:
-            return None
-        params, put_back = found
-        how = f"drawn by {self._sampler}" if put_back < _DRAWS else "drawn at random"
-        note = f"{how}, after {self._library.count} results"
-        return Proposal(params, self.name, Origin.STRATEGY, note, duplicates_avoided=put_back)
+        return propose(self.name, self._candidates(number, pending), self._seen, pending)
 
-    def _points(self, number: int, pending: Sequence[Params]) -> Iterator[Params]:
-        rng = self._chance(number)
+    def _candidates(self, number: int, pending: Sequence[Params]) -> Iterator[Candidate]:
+        rng, after = self._chance(number), f"after {self._library.count} results"
         running = [params for params in pending if not self._space.contains(params)]
         for attempt in range(_DRAWS):
             seeds = _seed_from(rng), _seed_from(rng)
-            yield self._library.draw(number, attempt, seeds, running)
-        yield from candidates(self._space, rng)
+            drawn = self._library.draw(number, attempt, seeds, running)
+            yield Candidate(drawn, f"drawn by {self._sampler}, {after}")
+        yield from anywhere(self._space, rng, f"drawn at random, {after}")
 
 
 def _seed_from(rng: Random) -> int:
