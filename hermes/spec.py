@@ -214,7 +214,7 @@ EXECUTION_FIELDS = (
 
 FIELDS = frozenset(item.name for item in dataclasses.fields(Spec)) - {"tier_overrides"}
 
-STRATEGIES = ("random", "grid", "perturb", "bayesian", "evolution", "tree", "llm")
+STRATEGIES = ("random", "grid", "perturb", "bayesian", "evolution", "tree", "llm", "swarm")
 STRATEGY_GROUP = "hermes_lab.strategies"
 """The entry points by which other packages add strategies."""
 
@@ -225,7 +225,7 @@ NOT_YET = (
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
     | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
-    | {f"strategy: {name}" for name in STRATEGIES if name not in ("random", "grid")}
+    | {f"strategy: {name}" for name in STRATEGIES if name not in ("random", "grid", "swarm")}
 )
 """Fields, parts of fields and values that are accepted and have no effect yet."""
 

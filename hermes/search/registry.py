@@ -28,6 +28,7 @@ _BUILT_IN = {
     "evolution": ("hermes.search.evolution", "EvolutionSearch"),
     "grid": ("hermes.search.grid", "GridSearch"),
     "random": ("hermes.search.random_search", "RandomSearch"),
+    "swarm": ("hermes.search.swarm", "Swarm"),
 }
 
 
