@@ -96,10 +96,14 @@ class Section:
         """Add what was to be reached, and whether it was."""
         self.table(["Target", "measured", "at most", ""], [target.row() for target in targets])
 
-    def text(self) -> str:
+    def body(self) -> str:
         """Return it as Markdown."""
+        return "\n\n".join([f"## {self.title}", *self.parts]) + "\n"
+
+    def text(self) -> str:
+        """Return it as Markdown, with the command that this process is."""
         command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-        return "\n\n".join([f"## {self.title}", f"`{command}`", *self.parts]) + "\n"
+        return Section(self.title, [f"`{command}`", *self.parts]).body()
 
 
 def main(run: Callable[[Options], Section]) -> None:
