@@ -135,7 +135,7 @@ def _value(dimension: Dimension, value: Any) -> ParamValue:
     return min(max(float(value), dimension.low), dimension.high)
 
 
-def nevergrad(name: str, about: str, optimizer: str) -> Method:
+def nevergrad(name: str, about: str, optimizer: str, **more: bool) -> Method:
     """Return the method of one of Nevergrad's optimizers."""
 
     def make(problem: Problem, seed: int, budget: int) -> Searcher:
@@ -143,7 +143,7 @@ def nevergrad(name: str, about: str, optimizer: str) -> Method:
             warnings.simplefilter("ignore")
             return WithNevergrad(problem, optimizer, seed, budget)
 
-    return Method(name, about, make, announces=True)
+    return Method(name, about, make, **more)
 
 
 LIBRARIES = (
@@ -151,5 +151,5 @@ LIBRARIES = (
     optuna("optuna-cmaes", "Optuna's CmaEsSampler", _cmaes),
     optuna("optuna-gp", "Optuna's GPSampler", _gp, slow=True),
     nevergrad("nevergrad-cma", "Nevergrad's CMA", "CMA"),
-    nevergrad("nevergrad-ngopt", "Nevergrad's wizard, which chooses by the budget", "NGOpt"),
+    nevergrad("nevergrad-ngopt", "Nevergrad's wizard, NGOpt", "NGOpt", announces=True),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from measuring import Section, Target
@@ -30,13 +30,14 @@ class Account:
     standing: Standing
     campaign: Campaign
     methods: Sequence[Method]
-    missing: Mapping[str, str]
+    troubles: Sequence[str]
 
 
 def page(account: Account) -> str:
     """Return the page without its heading."""
     sections = [setting(account), lead(account), duels(account), targets(account)]
-    return "\n".join(section.body() for section in [*sections, each_problem(account)])
+    told = [section for section in [*sections, each_problem(account)] if section.parts]
+    return "\n".join(section.body() for section in told)
 
 
 def setting(account: Account) -> Section:
@@ -71,12 +72,11 @@ def _caveats(account: Account) -> list[str]:
             " they search anew for each budget; the others are marked on the way to the largest."
         )
     if slow:
+        seeds = ", ".join(f"{count} at {budget}" for budget, count in campaign.slow.items())
         said.append(
-            f"{', '.join(slow)} takes long for a proposal: it has {campaign.slow_seeds} seeds and"
-            f" budgets of {', '.join(map(str, campaign.slow_budgets))}, and is compared on these."
+            f"{', '.join(slow)} takes long for a proposal, and has fewer seeds: {seeds} trials."
         )
-    said += [f"`{name}` is left out: {why}" for name, why in account.missing.items()]
-    return said
+    return [*said, *account.troubles]
 
 
 def lead(account: Account) -> Section:
@@ -123,10 +123,6 @@ def _cell(figure: float | None, form: str) -> str:
 def duels(account: Account) -> Section:
     """Return the table of who was better on the same problem and seed."""
     section = Section("One against the other")
-    section.say(
-        "On the same problem and seed: how often the first was better, equal, worse.",
-        "*Ratio* is its median regret over the other's, the geometric mean over the problems.",
-    )
     rows = []
     for one, other in DUELS:
         for budget in account.campaign.budgets:
@@ -135,14 +131,21 @@ def duels(account: Account) -> Section:
                 counts = [str(duel.better), str(duel.equal), str(duel.worse)]
                 names = f"`{one}` against `{other}`"
                 rows.append([names, str(budget), *counts, f"{duel.ratio:.2f}"])
-    section.table(["", "budget", "better", "equal", "worse", "ratio"], rows)
+    if rows:
+        section.say(
+            "On the same problem and seed: how often the first was better, equal, worse.",
+            "*Ratio* is its median regret over the other's, the geometric mean over the problems.",
+        )
+        section.table(["", "budget", "better", "equal", "worse", "ratio"], rows)
     return section
 
 
 def targets(account: Account) -> Section:
     """Return what was to be reached."""
     section = Section("What was to be reached")
-    section.targets([*_against_random(account), *_against_libraries(account), *_places(account)])
+    found = [*_against_random(account), *_against_libraries(account), *_places(account)]
+    if found:
+        section.targets(found)
     return section
 
 

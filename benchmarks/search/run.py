@@ -12,7 +12,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +26,7 @@ from machine import heading
 from measuring import SIZES, note
 from methods import Method
 from report import Account, page
-from searching import CAMPAIGNS, METHODS, PROBLEMS, Campaign, available, searches
+from searching import CAMPAIGNS, METHODS, PROBLEMS, Broken, Campaign, available, searches
 from standing import Standing
 
 HERE = Path(__file__).resolve().parent
@@ -45,10 +46,8 @@ def main() -> None:
         figures.forget(lambda key: key.method in asked.redo)
         wanted = [METHODS[name] for name in asked.methods or METHODS]
         methods, missing = available(wanted)
-        for name, why in missing.items():
-            note(f"{name} is left out: {why}")
-        make(figures, campaign, methods, asked.processes)
-        text = _text(figures, campaign, methods, missing)
+        broken = make(figures, campaign, methods, asked.processes)
+        text = _text(figures, campaign, methods, _troubles(missing, broken))
     if asked.folder is None and asked.size == "full":
         (HERE / "RESULTS.md").write_text(text)
     else:
@@ -79,23 +78,43 @@ def _folder(asked: argparse.Namespace) -> Iterator[Path]:
             yield Path(folder)
 
 
-def make(figures: Figures, campaign: Campaign, methods: Sequence[Method], processes: int) -> None:
-    """Make the searches that are missing."""
+def make(
+    figures: Figures, campaign: Campaign, methods: Sequence[Method], processes: int
+) -> list[Broken]:
+    """Make the searches that are missing; return those that ended in an error."""
     keys = [key for key in campaign.keys(methods) if key not in figures.searches]
     note(f"{len(keys)} searches to make, {len(figures.searches)} are there")
+    broken = []
     began = told = time.monotonic()
     for done, search in enumerate(searches(keys, campaign.budgets, processes), 1):
-        figures.add(search)
+        if isinstance(search, Broken):
+            broken.append(search)
+        else:
+            figures.add(search)
         if time.monotonic() > told + EVERY:
             told = time.monotonic()
             left = (told - began) / done * (len(keys) - done)
             note(f"{done} of {len(keys)}; about {left / 60:.0f} minutes left")
     note(f"made in {(time.monotonic() - began) / 60:.1f} minutes")
     figures.forget(lambda key: False)  # noqa: ARG005  puts them in order
+    return broken
+
+
+def _troubles(missing: Mapping[str, str], broken: Sequence[Broken]) -> list[str]:
+    """Say which methods are left out and which searches ended in an error, and why."""
+    said = [f"`{name}` is left out: {why}" for name, why in missing.items()]
+    groups = Counter((f"`{b.key.method}` on {b.key.problem}", b.error) for b in broken)
+    said += [
+        f"{where}: {count} searches ended in an error of its own and count for nothing: {error}"
+        for (where, error), count in sorted(groups.items())
+    ]
+    for line in said:
+        note(line)
+    return said
 
 
 def _text(
-    figures: Figures, campaign: Campaign, methods: Sequence[Method], missing: dict[str, str]
+    figures: Figures, campaign: Campaign, methods: Sequence[Method], troubles: Sequence[str]
 ) -> str:
     wanted = set(campaign.keys(methods))
     chosen = [search for key, search in figures.searches.items() if key in wanted]
@@ -107,7 +126,7 @@ def _text(
         "The raw figures are in `raw.csv` beside it.",
         packages=filter(_installed, PACKAGES),
     )
-    account = Account(Standing(chosen, problems), campaign, methods, missing)
+    account = Account(Standing(chosen, problems), campaign, methods, troubles)
     return f"{head}\n{page(account)}"
 
 

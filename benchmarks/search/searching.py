@@ -22,42 +22,40 @@ PROBLEMS: Mapping[str, Problem] = {item.name: item for item in (*FUNCTIONS, *TAS
 
 @dataclass(frozen=True)
 class Campaign:
-    """How much is to be done; a slow method has the seeds and budgets of ``slow_...`` only."""
+    """How much is to be done.
+
+    A slow method searches for a budget with the first of the seeds only: ``slow`` has a number
+    of seeds for each budget, fewer for the larger.
+    """
 
     budgets: tuple[int, ...]
     function_seeds: int
     task_seeds: int
-    slow_seeds: int
-    slow_budgets: tuple[int, ...]
+    slow: Mapping[int, int]
     problems: tuple[str, ...] = tuple(PROBLEMS)
 
     def keys(self, methods: Iterable[Method]) -> list[Key]:
         """Return every search, so ordered that any beginning of it is a fair sample."""
-        most = max(self.function_seeds, self.task_seeds)
         methods = list(methods)
         return [
             Key(method.name, name, seed, announced)
-            for seed in range(most)
+            for seed in range(max(self.function_seeds, self.task_seeds))
             for name in self.problems
+            if seed < (self.task_seeds if PROBLEMS[name].real else self.function_seeds)
             for method in methods
-            if seed < self.seeds(method, PROBLEMS[name])
-            for announced in self._announced(method)
+            for announced in self._announced(method, seed)
         ]
 
-    def seeds(self, method: Method, problem: Problem) -> int:
-        """Return how many seeds a method gets on a problem."""
-        seeds = self.task_seeds if problem.real else self.function_seeds
-        return min(seeds, self.slow_seeds) if method.slow else seeds
-
-    def _announced(self, method: Method) -> Sequence[int]:
-        budgets = self.slow_budgets if method.slow else self.budgets
+    def _announced(self, method: Method, seed: int) -> Sequence[int]:
+        """Return the budgets for which a method searches; one to the largest does for most."""
+        budgets = [budget for budget in self.budgets if not method.slow or seed < self.slow[budget]]
         return budgets if method.announces else budgets[-1:]
 
 
 CAMPAIGNS = {
-    "full": Campaign((30, 100, 300), 20, 10, 5, (30, 100)),
-    "quick": Campaign((30, 100), 3, 2, 1, (30, 100)),
-    "tiny": Campaign((3, 12), 2, 1, 1, (3, 12), ("branin", "mixed", "failing", "digits")),
+    "full": Campaign((30, 100, 300), 20, 5, {30: 10, 100: 10, 300: 5}),
+    "quick": Campaign((30, 100), 3, 2, {30: 1, 100: 1}),
+    "tiny": Campaign((3, 12), 1, 1, {3: 1, 12: 1}, ("branin", "mixed", "failing", "digits")),
 }
 
 
@@ -72,6 +70,22 @@ def available(methods: Iterable[Method]) -> tuple[list[Method], dict[str, str]]:
         else:
             found.append(method)
     return found, missing
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A search that ended in an error of the method's own."""
+
+    key: Key
+    error: str
+
+
+def attempt(key: Key, budgets: Sequence[int]) -> Search | Broken:
+    """Make one search. An error is returned as its text: its frames keep a library's threads."""
+    try:
+        return search(key, budgets)
+    except Exception as error:  # noqa: BLE001  the campaign goes on, and says so
+        return Broken(key, f"{type(error).__name__}: {error}")
 
 
 def search(key: Key, budgets: Sequence[int]) -> Search:
@@ -117,8 +131,13 @@ def _measured(instance: Instance, params: Mapping[str, bool | int | float | str]
         return None
 
 
-def searches(keys: Sequence[Key], budgets: Sequence[int], processes: int) -> Iterator[Search]:
-    """Make the searches in some processes; yield each when it is done."""
+def searches(
+    keys: Sequence[Key], budgets: Sequence[int], processes: int
+) -> Iterator[Search | Broken]:
+    """Make the searches in some processes, one being this; yield each when it is done."""
+    if processes == 1:
+        yield from (attempt(key, budgets) for key in keys)
+        return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(search, key, tuple(budgets)) for key in keys]
+        waiting = [pool.submit(attempt, key, tuple(budgets)) for key in keys]
         yield from (done.result() for done in as_completed(waiting))
