@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import pytest
+from labs import a_lab, an_experiment, burst, lines
 
 from hermes.errors import RequestError, SpecError, UnknownName
 from hermes.model import Direction, Json, Origin, Outcome, Params, Proposal, Trial
@@ -232,6 +233,36 @@ def test_what_makes_no_swarm_is_refused_with_the_next_step(options, wrong, remed
     assert len(str(caught.value).splitlines()) == 2
 
 
+GRID: dict[str, Json] = {"x": {"type": "float", "low": -5, "high": 5, "step": 0.5}}
+MIX: dict[str, Json] = {"strategies": ["random", "grid"], "allocation": "adaptive"}
+
+
+def test_what_makes_no_swarm_is_refused_before_anything_is_created(tmp_path):
+    lab = a_lab(tmp_path / "lab")
+    wrong = {"strategies": ["random", "gird"]}
+    with pytest.raises(UnknownName, match="'gird'"):
+        an_experiment(lab, tmp_path, strategy="swarm", strategy_options=wrong)
+    assert lab.experiments() == []
+
+
+def test_a_swarm_in_a_spec_goes_on_in_another_session_as_if_there_had_been_one(tmp_path):
+    lab = a_lab(tmp_path / "lab")
+    for name in ("one", "two"):
+        an_experiment(
+            lab, tmp_path, name, strategy="swarm", strategy_options=MIX, search_space=GRID
+        )
+    burst(lab, "one", 9)
+    for n in (2, 3, 4):
+        burst(lab, "two", n)
+    one, two = (
+        [(line.strategy, line.params, line.value) for line in lines(lab, name)]
+        for name in ("one", "two")
+    )
+    assert one == two
+    assert {name for name, _, _ in one} == {"random", "grid"}
+    assert len({params["x"] for _, params, _ in one}) == 9
+
+
 def test_an_unknown_name_is_refused_before_any_arm_is_made(arms):
     made = []
     arms["short"] = lambda context: made.append(1) or Scripted("short")
@@ -274,7 +305,9 @@ def arms(monkeypatch):
     monkeypatch.setattr(
         registry, "make", lambda name, context: made.get(name, _by(make, name))(context)
     )
-    monkeypatch.setattr(registry, "check", lambda name: None if name in made else check(name))
+    monkeypatch.setattr(
+        registry, "check", lambda name, options: None if name in made else check(name, options)
+    )
     return made
 
 

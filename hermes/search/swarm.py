@@ -9,7 +9,7 @@ Each arm is made with the experiment's seed and budget: a swarm of one proposes 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hermes.errors import RequestError, nearest
 from hermes.model import Json, Outcome, Params, Proposal, Trial
@@ -29,15 +29,23 @@ class Swarm:
 
     name = "swarm"
 
+    @staticmethod
+    def check(options: Mapping[str, Json]) -> None:
+        """Refuse options that make no swarm, and arms that could not be made.
+
+        Raises RequestError.
+        """
+        for name, of_arm in _roster(options).arms.items():
+            registry.check(name, of_arm)
+
     def __init__(self, context: SearchContext) -> None:
-        check_options(self.name, context.options, ("strategies", "allocation", "options"))
-        names = _names(context.options.get("strategies"))
-        options = _options(context.options.get("options"), names)
+        self.check(context.options)
+        roster = _roster(context.options)
+        self._allocation = roster.allocation
         self._arms: dict[str, Strategy] = {
-            name: registry.make(name, replace(context, options=options.get(name, {})))
-            for name in names
+            name: registry.make(name, replace(context, options=options))
+            for name, options in roster.arms.items()
         }
-        self._allocation = _allocation(context.options.get("allocation"), names)
         self._direction = context.direction
         self._best: float | None = None
         self._told: set[str] = set()
@@ -73,6 +81,23 @@ class Swarm:
         return None
 
 
+@dataclass(frozen=True)
+class _Roster:
+    """Who is in a swarm, each with its options, and who decides about turns."""
+
+    arms: Mapping[str, Mapping[str, Json]]
+    allocation: Allocation
+
+
+def _roster(options: Mapping[str, Json]) -> _Roster:
+    """Read a swarm's options. Raises RequestError."""
+    check_options(Swarm.name, options, ("strategies", "allocation", "options"))
+    names = _names(options.get("strategies"))
+    given = _options(options.get("options"), names)
+    allocation = _allocation(options.get("allocation"), names)
+    return _Roster({name: given.get(name, {}) for name in names}, allocation)
+
+
 def _note(note: str, turn: Turn, out: Sequence[str]) -> str:
     instead = f"in place of {', '.join(out)}, which had no point left" if out else ""
     return "; ".join(filter(None, (note, turn.why, instead)))
@@ -101,7 +126,6 @@ def _check_name(name: str, names: tuple[str, ...]) -> None:
         )
     if names.count(name) > 1:
         raise RequestError(f"The strategy {name!r} is in the swarm twice.", "Name it once.")
-    registry.check(name)
 
 
 def _options(chosen: Json, names: tuple[str, ...]) -> Mapping[str, Mapping[str, Json]]:
