@@ -54,7 +54,8 @@ def setting(account: Account) -> Section:
         "The lab's strategies are made, asked and told as a session does it, with nothing run in"
         " between.",
     )
-    section.say(*_caveats(account))
+    if caveats := _caveats(account):
+        section.say(*caveats)
     section.say(*(f"- `{method.name}`: {method.about}." for method in account.methods))
     problems = account.standing.problems
     section.say(*(f"- {name}: {problem.about}." for name, problem in problems.items()))
@@ -156,7 +157,7 @@ def _against_random(account: Account) -> Iterator[Target]:
         share = account.standing.share(name, middle)
         if share is not None:
             what = f"regret of `{name}` at {middle} as a share of random's"
-            yield Target(what, share, 0.8, "")
+            yield Target(what, share, 0.8, "times")
 
 
 def _against_libraries(account: Account) -> Iterator[Target]:
@@ -165,7 +166,7 @@ def _against_libraries(account: Account) -> Iterator[Target]:
             duel = account.standing.duel(one, other, budget)
             if duel is not None:
                 what = f"regret of `{one}` at {budget} over that of `{other}`"
-                yield Target(what, duel.ratio, 1.1, "")
+                yield Target(what, duel.ratio, 1.1, "times")
 
 
 def _places(account: Account) -> Iterator[Target]:
@@ -173,7 +174,7 @@ def _places(account: Account) -> Iterator[Target]:
         ranks = _ranks(account, budget)
         if "swarm-adaptive" in ranks:
             what = f"place of `swarm-adaptive` by average rank at {budget}"
-            yield Target(what, place("swarm-adaptive", ranks), 2, "")
+            yield Target(what, place("swarm-adaptive", ranks), 2, f"of {len(ranks)}")
 
 
 def each_problem(account: Account) -> Section:
