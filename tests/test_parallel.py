@@ -118,7 +118,7 @@ def test_results_are_sealed_as_they_come(lab, root, tmp_path):
     done(root, "burst", "exp=exp", "n=4", "parallel=2")
     found = [line.iteration for line in lines(lab)]
     assert sorted(found) == [1, 2, 3, 4]
-    assert found.index(1) >= 2
+    assert found.index(1) >= 1
     expect_sealed(lab, 4)
 
 
