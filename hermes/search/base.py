@@ -71,9 +71,11 @@ class Seen:
         self._space = space
         self._marks: set[int] = set()
 
-    def add(self, params: Params) -> None:
-        """Remember a point, whatever came of it."""
-        self._marks.add(self.mark(params))
+    def add(self, params: Params) -> int:
+        """Remember a point, whatever came of it; return its mark."""
+        mark = self.mark(params)
+        self._marks.add(mark)
+        return mark
 
     def mark(self, params: Params) -> int:
         """Return what the point is known by; equal for equal points."""

@@ -1,12 +1,9 @@
-"""One run of a Nevergrad optimizer over vectors, driven by what is told; ``evolution`` makes it.
+"""One run of a Nevergrad optimizer over vectors from 0 to 1; ``evolution`` drives it.
 
-The optimizer is asked whenever it has no candidate open, and never otherwise, so its state is a
-function of the points told and of their order. A candidate whose point is known already gets
-the known result at once and costs no trial.
-
-Limits: Nevergrad's optimizers cannot be asked and then put back. So where all open candidates
-are in flight, further points are made here: from the middle of the latest candidates, by the
-difference of two of them (over the square root of 2), which has the spread that they have.
+Limits: optimizers that run as one long call in a thread of their own (Cobyla, SQP and others,
+and NGOpt where it picks one of them by its budget) are refused as soon as the thread shows: it
+learns nothing from points of others, would wait for ever after a candidate that has no loss,
+and keeps the process from ending.
 Some optimizers draw from the generator that all of numpy shares; while one works, that generator
 is the optimizer's own, and is put back afterwards.
 """
@@ -15,12 +12,13 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, cast
 from warnings import catch_warnings, filterwarnings
 
 from hermes.errors import RequestError, UnknownName
@@ -48,7 +46,7 @@ def library(optimizer: str = DEFAULT) -> Any:
     """
     absent = optimizer == DEFAULT and not {"nevergrad", _EXPENSIVE} & sys.modules.keys()
     if absent:
-        sys.modules[_EXPENSIVE] = None  # type: ignore[assignment]  how Python notes an absence
+        cast("dict[str, object]", sys.modules)[_EXPENSIVE] = None  # how Python notes an absence
     try:
         import nevergrad
     finally:
@@ -63,54 +61,59 @@ def check_optimizer(name: str) -> None:
         return
     known = library(name).optimizers.registry
     if name not in known:
-        remedy = "Some are: CMA, NGOpt, OnePlusOne, DE, TwoPointsDE, PSO."
+        remedy = "Some are: CMA, OnePlusOne, DE, TwoPointsDE, PSO."
         raise UnknownName("optimizer of Nevergrad", name, known, remedy)
 
 
 class Course:
-    """An optimizer of ``size`` coordinates; its candidates go out and come back with a loss."""
+    """An optimizer of ``size`` coordinates; its candidates go out and come back with a loss.
+
+    The same calls in the same order give the same candidates, in every process. ``block`` is how
+    many candidates the optimizer makes at once.
+    """
 
     def __init__(self, optimizer: str, size: int, *, budget: int, seed: int) -> None:
         import numpy as np
 
         nevergrad = library(optimizer)
         self._numpy = np
-        self._shared_state = np.random.RandomState(seed).get_state()
-        self._open: list[Candidate] = []
+        self._name = optimizer
+        self._generator = np.random.MT19937(seed)
         self._latest: deque[tuple[float, ...]] = deque(maxlen=_LATEST)
         with self._own_chance():
             vectors = nevergrad.p.Array(shape=(size,), lower=0.0, upper=1.0)
             vectors.random_state = np.random.RandomState(seed)
             made = nevergrad.optimizers.registry[optimizer]
             self._optimizer = made(parametrization=vectors, budget=budget, num_workers=1)
-            if self._optimizer.recast:
-                raise RequestError(
-                    f"The optimizer {optimizer!r} of Nevergrad runs as one long call, "
-                    "which cannot be taken up again.",
-                    "Choose another: CMA, NGOpt, OnePlusOne, DE, TwoPointsDE or PSO.",
-                )
-            self._block = _asked_together(self._optimizer)
+            self.block = _asked_together(self._optimizer)
 
-    def open(self) -> Sequence[Candidate]:
-        """Return the candidates that were asked and not told, the oldest first."""
-        return self._open
+    def ask(self) -> list[Candidate]:
+        """Ask for the candidates that the optimizer makes at once, one or more.
 
-    def ask(self) -> Iterator[Candidate]:
-        """Ask for the candidates that belong together; they are open from now on."""
+        Raises RequestError for an optimizer that runs in a thread of its own.
+        """
         with self._own_chance():
-            for _ in range(self._block):
-                handle = self._optimizer.ask()
-                candidate = Candidate(tuple(map(float, handle.value)), handle)
-                self._open.append(candidate)
-                self._latest.append(candidate.vector)
-        return iter(self._open[-self._block :])
+            handles = [self._optimizer.ask() for _ in range(self.block)]
+        self._refuse_threads()
+        made = [Candidate(tuple(map(float, handle.value)), handle) for handle in handles]
+        self._latest.extend(candidate.vector for candidate in made)
+        return made
 
-    def tell(self, candidate: Candidate, loss: float | None) -> None:
-        """Close an open candidate; one that has no loss is dropped."""
-        self._open.remove(candidate)
-        if loss is not None:
-            with self._own_chance():
-                self._optimizer.tell(candidate.handle, loss)
+    def _refuse_threads(self) -> None:
+        found = [thread for thread in threading.enumerate() if hasattr(thread, "messages_ask")]
+        for thread in found:
+            cast(Any, thread).stop()
+        if found:
+            raise RequestError(
+                f"The optimizer {self._name!r} of Nevergrad runs as one long call here, "
+                "which cannot be taken up again.",
+                "Choose another: CMA, OnePlusOne, DE, TwoPointsDE, PSO; or give it another budget.",
+            )
+
+    def tell(self, candidate: Candidate, loss: float) -> None:
+        """Tell the optimizer of a candidate of its own, once."""
+        with self._own_chance():
+            self._optimizer.tell(candidate.handle, loss)
 
     def tell_other(self, vector: Iterable[float], loss: float) -> None:
         """Tell the optimizer of a point that it did not propose."""
@@ -120,7 +123,11 @@ class Course:
             self._optimizer.tell(handle, loss)
 
     def beside(self, rng: Random) -> list[float] | None:
-        """Return a vector spread as the latest candidates are; None while there are too few."""
+        """Return a vector spread as the latest candidates are; None while there are too few.
+
+        The difference of two draws of one normal distribution, over the square root of 2, is a
+        draw of it about 0; here it is laid on the middle of the latest.
+        """
         if len(self._latest) < 3:
             return None
         first, second = (self._latest[int(rng.random() * len(self._latest))] for _ in range(2))
@@ -133,15 +140,15 @@ class Course:
     @contextmanager
     def _own_chance(self) -> Iterator[None]:
         """Lend the optimizer numpy's shared generator, and keep its warnings from the user."""
-        shared = self._numpy.random.get_state()
-        self._numpy.random.set_state(self._shared_state)
+        chance: Any = self._numpy.random  # its type stubs lack these two functions
+        shared = chance.get_bit_generator()
+        chance.set_bit_generator(self._generator)
         try:
             with catch_warnings():
                 filterwarnings("ignore", module=r"(nevergrad|cma|bayes_opt|sklearn)\b")
                 yield
         finally:
-            self._shared_state = self._numpy.random.get_state()
-            self._numpy.random.set_state(shared)
+            chance.set_bit_generator(shared)
 
 
 def _asked_together(optimizer: Any) -> int:

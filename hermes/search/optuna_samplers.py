@@ -8,14 +8,15 @@ Limits: TPE and GP see the latest 1,000 trials and the best 50. TPE takes at mos
 ones, so up to 1,000 trials that is all, and beyond it lacks old bad ones, which weigh least.
 CMA-ES moves the numbers that always exist, NSGA-II and GP all parameters that always exist; the
 others are drawn by TPE, one at a time.
-CMA-ES takes no points of others into its population; those told before its own first give it
-its start, as in Nomura et al., "Warm Starting CMA-ES for Hyperparameter Optimization" (2021).
+CMA-ES takes no points of others into its population; of those told before its own first, the
+latest 200 and the best 50 give it its start, as in Nomura et al., "Warm Starting CMA-ES for Hyperparameter Optimization" (2021).
+After 2,000 own successes it begins anew in that way, so a long history is not replayed whole.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -31,11 +32,13 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from hermes.search.optuna_study import Bench, Codes, Encoding, frozen, quiet
+from hermes.search.optuna_study import Bench, Codes, Encoding, frozen
 from hermes.search.window import Window
 
 _LATEST = 1000
 _BEST = 50
+_CMA_EPOCH = 2000
+_SOURCES = 200
 _LEAST_SOURCES = 10  # the best tenth is taken, and that must be one at least
 _CMA_GENERATION = "cma:generation"
 _NSGA_GENERATION = "NSGAIISampler:generation"
@@ -199,23 +202,38 @@ class CmaEs(_Family):
         super().__init__(encoding, encoding.always & encoding.numbers, options)
         default = 4 + int(3 * math.log(max(1, len(self._together))))  # Hansen (2016), table 1
         self._size = int(options.get("popsize", default))
-        self._others: Window[FrozenTrial] = Window(latest=_LATEST, best=_BEST)
+        self._window: Window[Told] = Window(latest=_SOURCES, best=_BEST)
+        self._epoch: list[Told] = []  # own successes since the optimizer was begun
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget the optimizer."""
+        self._epoch.clear()
+        self._taken = 0
+        self._sources: list[FrozenTrial] = []
         self._trials: list[FrozenTrial] = []
         self._notes: dict[str, Any] = {}  # what a trial of the open generation has on it
         self._members = 0
 
     def tell(self, told: Told) -> None:
-        """Put an own success into the open generation; a full one moves the distribution."""
+        """Note a success; an own one counts from the next draw on."""
         if told.loss is None or not self._together:
             return
         if told.own:
-            self._take(told)
-        elif not self._trials:
-            self._others.add(self._kept(told, {}), told.loss)
+            if not self._epoch:
+                self._sources = self._known()
+            self._epoch.append(told)
+        self._window.add(told, told.loss)
+        if len(self._epoch) == _CMA_EPOCH:
+            self._begin()
+
+    def _known(self) -> list[FrozenTrial]:
+        return [self._kept(ranked.item, {}) for ranked in self._window.items()]
 
     def _take(self, told: Told) -> None:
+        """Put an own success into the open generation; a full one moves the distribution."""
         if not self._notes:
-            self._notes = self._noted()  # still none for the first, which is drawn at random
+            self._notes = self._noted()  # still none for a first that was drawn at random
         self._trials.append(self._kept(told, self._notes))
         self._members += bool(self._notes)
         if self._members < self._size:
@@ -231,17 +249,18 @@ class CmaEs(_Family):
         return self._bench.notes
 
     def _sampler(self, seed: int) -> CmaEsSampler:
-        sources = [ranked.item for ranked in self._others.items()]
-        warm = {"source_trials": sources, "n_startup_trials": 0}
-        return CmaEsSampler(
-            seed=seed,
-            warn_independent_sampling=False,
-            **{"popsize": self._size, **self._options},
-            **(warm if len(sources) >= _LEAST_SOURCES else {}),
-        )
+        options: dict[str, Any] = {"popsize": self._size, **self._options}
+        if len(self._sources) >= _LEAST_SOURCES:
+            options |= {"source_trials": self._sources, "n_startup_trials": 0}
+        return CmaEsSampler(seed=seed, warn_independent_sampling=False, **options)
 
     def draw(self, ask: Ask) -> Draw:
-        """Draw from the distribution as it stands."""
+        """Draw from the distribution as it stands after every own success."""
+        if not self._epoch:
+            self._sources = self._known()
+        for told in self._epoch[self._taken :]:
+            self._take(told)
+        self._taken = len(self._epoch)
         return self._draw(self._sampler(ask.seed), self._trials, ask.number)
 
 
@@ -280,6 +299,7 @@ class Nsga2(_Family):
 def make(sampler: str, encoding: Encoding, options: Mapping[str, Any], seed: int) -> Sampling:
     """Return the sampling of this name; ``seed`` is for what must not change from ask to ask."""
     if sampler == "qmc":
-        with quiet():
-            return Qmc(encoding, options, seed)
-    return {"tpe": Tpe, "gp": Gp, "cmaes": CmaEs, "nsga2": Nsga2}[sampler](encoding, options)
+        return Qmc(encoding, options, seed)
+    makers: dict[str, Callable[[Encoding, Mapping[str, Any]], Sampling]]
+    makers = {"tpe": Tpe, "gp": Gp, "cmaes": CmaEs, "nsga2": Nsga2}
+    return makers[sampler](encoding, options)

@@ -131,7 +131,7 @@ class _Storage(InMemoryStorage):
     def get_all_trials(
         self,
         study_id: int,  # noqa: ARG002  there is one study
-        deepcopy: bool = True,  # noqa: FBT001, FBT002  the signature is Optuna's
+        deepcopy: bool = True,
         states: Container[TrialState] | None = None,
     ) -> list[FrozenTrial]:
         trials = [item for item in self.trials if states is None or item.state in states]
