@@ -7,7 +7,10 @@ result at once and costs no trial.
 Limits: an optimizer lives for 400 results; the next begins with the best 20 of all before it, so
 a long history is not replayed whole. ``budget`` is told to it up to that length.
 An optimizer that was asked cannot be put back. So while all its candidates are in flight, points
-are drawn beside them instead, with the spread that its latest candidates have.
+are drawn beside them instead, with the spread that its latest candidates have; each one that is
+told raises by one how many candidates are kept open from then on.
+Of others, the optimizer is told what is better than all it knows: CMA-ES bounds the step to such
+a point (Hansen, "Injecting External Solutions Into CMA-ES", 2011), and is led astray by the rest.
 A failure of its own is told as worse than all results of its time, by as much as the worst lies
 behind the best: it can never be the best, and repels. Before the first result there is no such
 number: the failures wait, and points are drawn at random until one succeeds. A failure of
@@ -17,19 +20,20 @@ others is not told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from hermes.errors import RequestError
-from hermes.model import Direction, Json, Origin, Params, Proposal, Trial
+from hermes.model import Direction, Json, Params, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, chance, check_options
 from hermes.search.libraries import need
-from hermes.search.random_search import candidates
+from hermes.search.untried import Candidate, anywhere, propose
 from hermes.search.vector import Vectors
 
 if TYPE_CHECKING:
-    from hermes.search.nevergrad_course import Candidate, Course
+    from hermes.search.nevergrad_course import Candidate as Asked
+    from hermes.search.nevergrad_course import Course
 
 NAME = "evolution"
 _EPOCH = 400
@@ -54,13 +58,13 @@ class _Result:
 class _Open:
     """A candidate that was asked and not told, with the point it stands for."""
 
-    candidate: Candidate
+    candidate: Asked
     params: Params
     mark: int
 
 
 class EvolutionSearch:
-    """Proposes the candidates of a Nevergrad optimizer that learns from everything told.
+    """Proposes the candidates of a Nevergrad optimizer, which learns from what is told.
 
     Raises RequestError for options that are wrong, and when Nevergrad is missing.
     """
@@ -124,23 +128,23 @@ class EvolutionSearch:
         busy = self._seen.marks(pending)
         ready = [item.params for item in population.open if item.mark not in busy]
         rng = chance(f"{self.name}:{self._optimizer}", self._seed, number)
-        found = self._seen.first_new(self._points(ready, population, rng), pending)
+        found = propose(self.name, self._candidates(ready, population, rng), self._seen, pending)
         if found is None:
             return None
-        params, put_back = found
-        note = f"{'by' if ready else 'beside'} {self._optimizer}, after {self._count} results"
-        avoided = population.avoided + put_back
-        return Proposal(params, self.name, Origin.STRATEGY, note, duplicates_avoided=avoided)
+        avoided = population.avoided + found.duplicates_avoided
+        return replace(found, duplicates_avoided=avoided)
 
-    def _points(
+    def _candidates(
         self, ready: Sequence[Params], population: _Population, rng: Random
-    ) -> Iterator[Params]:
-        yield from (dict(params) for params in ready)
+    ) -> Iterator[Candidate]:
+        after = f"{self._optimizer}, after {self._count} results"
+        for params in ready:
+            yield Candidate(dict(params), f"by {after}")
         for _ in range(_DRAWS):
             beside = population.beside(rng)
             if beside is not None:
-                yield beside
-        yield from candidates(self._space, rng)
+                yield Candidate(beside, f"beside {after}")
+        yield from anywhere(self._space, rng, f"beside {after}")
 
     def _caught_up(self) -> _Population:
         """Return the population after every result told so far."""
@@ -182,7 +186,7 @@ class _Population:
         """How many candidates were known points, since the last result."""
         self._asks_left = self._asks_after = _MOST_ASKS
         self._reserve = 0  # how many candidates stay open while one is in use
-        self._waiting: list[Candidate] = []
+        self._waiting: list[Asked] = []
         self._best = self._worst = 0.0
         self._has_loss = False
 
@@ -202,7 +206,7 @@ class _Population:
                 self._sort_in(candidate, place)
         self._asks_after = _MOST_ASKS if self.open else 1
 
-    def _sort_in(self, candidate: Candidate, place: int) -> None:
+    def _sort_in(self, candidate: Asked, place: int) -> None:
         params = self._vectors.to_point(candidate.vector)
         mark = self._seen.mark(params)
         known = self._known.get(mark)
@@ -230,9 +234,9 @@ class _Population:
         self.open = [item for item in self.open if item.mark != result.mark]
         for item in own:
             self._tell(item.candidate, result.loss)
-        if not own and result.own:
+        if not own and result.own and not self._waiting:  # it was drawn when none was free
             self._reserve = min(self._reserve + 1, _MOST_RESERVE)
-        elif not own and self._is_best(result.loss):
+        if not own and self._is_best(result.loss):
             self._tell_other(result)
 
     def _is_best(self, loss: float | None) -> bool:
@@ -244,7 +248,7 @@ class _Population:
         self._note(result.loss)
         self._course.tell_other(self._vectors.to_vector(result.params), result.loss)
 
-    def _tell(self, candidate: Candidate, loss: float | None) -> None:
+    def _tell(self, candidate: Asked, loss: float | None) -> None:
         """Tell a candidate's loss, or that it failed."""
         assert self._course is not None
         if loss is None and not self._has_loss:
@@ -269,8 +273,11 @@ class _Population:
         return self._worst + (spread or abs(self._worst) or 1.0)
 
     def beside(self, rng: Random) -> Params | None:
-        """Return a point with the spread of the latest candidates, if there are enough."""
-        vector = None if self._course is None else self._course.beside(rng)
+        """Return a point with the spread of the latest candidates, if there are enough.
+
+        None while failures wait: there is nothing near them.
+        """
+        vector = None if self._course is None or self._waiting else self._course.beside(rng)
         return None if vector is None else self._vectors.to_point(vector)
 
 

@@ -152,8 +152,16 @@ class Course:
 
 
 def _asked_together(optimizer: Any) -> int:
-    """Return how many candidates the optimizer makes at once: the population of CMA, else 1."""
-    return int(getattr(getattr(optimizer, "es", None), "popsize", 1))
+    """Return how many candidates the optimizer makes at once: the population of CMA, else 1.
+
+    The one that does the work may lie inside of others.
+    """
+    while optimizer is not None:
+        strategy = getattr(optimizer, "es", None)
+        if strategy is not None:
+            return int(strategy.popsize)
+        optimizer = getattr(optimizer, "optim", None)
+    return 1
 
 
 def _reflected(place: float) -> float:

@@ -9,7 +9,8 @@ ones, so up to 1,000 trials that is all, and beyond it lacks old bad ones, which
 CMA-ES moves the numbers that always exist, NSGA-II and GP all parameters that always exist; the
 others are drawn by TPE, one at a time.
 CMA-ES takes no points of others into its population; of those told before its own first, the
-latest 200 and the best 50 give it its start, as in Nomura et al., "Warm Starting CMA-ES for Hyperparameter Optimization" (2021).
+latest 200 and the best 50 give it its start, as in Nomura et al., "Warm Starting CMA-ES for
+Hyperparameter Optimization" (2021).
 After 2,000 own successes it begins anew in that way, so a long history is not replayed whole.
 """
 
