@@ -77,6 +77,12 @@ class Seen:
         self._marks.add(mark)
         return mark
 
+    def add_new(self, params: Params) -> int | None:
+        """Remember a point and return its mark; None when it is remembered already."""
+        before = len(self._marks)
+        mark = self.add(params)
+        return mark if len(self._marks) > before else None
+
     def mark(self, params: Params) -> int:
         """Return what the point is known by; equal for equal points."""
         key = self._space.key(params).encode("utf-8", "surrogatepass")
@@ -110,3 +116,30 @@ def check_options(strategy: str, options: Mapping[str, Json], known: Collection[
             f"The strategy {strategy!r} has no option {name!r}.",
             f"Did you mean {near!r}?" if near else listed,
         )
+
+
+def number_option(
+    strategy: str,
+    options: Mapping[str, Json],
+    name: str,
+    default: float,
+    *,
+    low: float,
+    high: float,
+    whole: bool = False,
+) -> float:
+    """Return a number among the options of ``strategy``, ``default`` when it is not set.
+
+    Raises RequestError when it is no number from ``low`` to ``high``, or not ``whole``.
+    """
+    given = options.get(name)
+    if given is None:
+        return default
+    is_number = isinstance(given, int if whole else (int, float)) and not isinstance(given, bool)
+    if not is_number or not low <= given <= high:  # type: ignore[operator]
+        noun = "whole number" if whole else "number"
+        raise RequestError(
+            f"The option {name!r} of the strategy {strategy!r} is {given!r}.",
+            f"Give it a {noun} from {low:g} to {high:g}.",
+        )
+    return given  # type: ignore[return-value]

@@ -18,6 +18,7 @@ whether a strategy searches well, nor chance that only another process would rev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +70,7 @@ class StrategyContract:
             proposal = strategy.ask(number)
             if proposal is None:
                 break
-            trials.append(result(number, proposal.params, space))
+            trials.append(made(number, proposal, space))
             strategy.tell(trials[-1])
         return trials
 
@@ -98,8 +99,8 @@ class StrategyContract:
                 assert strategy.ask(number) == first
                 assert other.ask(number) == first
                 if first is not None:
-                    strategy.tell(result(number, first.params, space))
-                    other.tell(result(number, first.params, space))
+                    strategy.tell(made(number, first, space))
+                    other.tell(made(number, first, space))
 
         self.every_space(check)
 
@@ -130,8 +131,8 @@ class StrategyContract:
                 assert _params(up.ask(number)) == _params(proposal)
                 if proposal is None:
                     break
-                down.tell(result(number, proposal.params, space))
-                up.tell(result(number, proposal.params, space, sign=-1.0))
+                down.tell(made(number, proposal, space))
+                up.tell(made(number, proposal, space, sign=-1.0))
 
         self.every_space(check)
 
@@ -258,6 +259,12 @@ def result(number: int, params: Params, space: Space, *, sign: float = 1.0) -> T
     places = [_place(space, name, params) for name in space.names]
     value = sum((place - 0.3) ** 2 for place in places if place is not None)
     return trial(number, params, value=sign * value)
+
+
+def made(number: int, proposal: Proposal, space: Space, *, sign: float = 1.0) -> Trial:
+    """Return the ``result`` of a proposal, which says who made it and what it was built upon."""
+    measured = result(number, proposal.params, space, sign=sign)
+    return replace(measured, strategy=proposal.strategy, parents=proposal.parents)
 
 
 def _place(space: Space, name: str, params: Params) -> float | None:

@@ -146,6 +146,11 @@ class Number:
 
     def canonical(self, value: object) -> ParamValue | None:
         """Return ``value`` as this parameter spells it; None when it is not one of its values."""
+        if type(value) is float and self.count is None:  # what most points are made of
+            return value + 0.0 if self.low <= value <= self.high else None
+        if type(value) is int and self.integer:
+            low, high, step, _ = self._ticks
+            return value if low <= value <= high and (value - low) % step == 0 else None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
         if (self.integer and not isinstance(value, int)) or not self.low <= value <= self.high:

@@ -42,6 +42,10 @@ class Space:
     def _by_name(self) -> Mapping[str, Dimension]:
         return {dimension.name: dimension for dimension in self.dimensions}
 
+    @cached_property
+    def _spelling(self) -> tuple[tuple[str, Callable[[object], ParamValue | None]], ...]:
+        return tuple((dimension.name, dimension.canonical) for dimension in self.dimensions)
+
     # Points
 
     def sample(self, rng: Draws) -> dict[str, ParamValue]:
@@ -77,11 +81,11 @@ class Space:
         Also tells apart points that are not of the space (from an older space, or by hand).
         """
         parts = []
-        for dimension in self.dimensions:
-            value = params.get(dimension.name)
+        for name, canonical in self._spelling:
+            value = params.get(name)
             if value is not None:
-                known = dimension.canonical(value)
-                parts.append(f"{dimension.name}={value if known is None else known!r}")
+                known = canonical(value)
+                parts.append(f"{name}={value if known is None else known!r}")
         if len(parts) < len(params):
             strangers = sorted(params.keys() - self._by_name.keys())
             parts += [f"{name!r}:{params[name]!r}" for name in strangers]
