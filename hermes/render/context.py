@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from hermes import codec
 from hermes.model import IndexLine, Params
+from hermes.plain_text import fitting, size, within
 from hermes.render.text import CUT, clip, code, escape, number, params
 from hermes.spec import Spec
 from hermes.state import ExperimentState, Note
@@ -35,7 +36,7 @@ def context_page(spec: Spec, state: ExperimentState, status: Status) -> str:
     """Return context.md, whole: at most ``MOST_BYTES`` bytes of UTF-8."""
     head = _head(status) + _best(spec, state)
     notes = _filled("Notes", map(_note, reversed(state.notes)), _ROOM_FOR_NOTES)
-    room = MOST_BYTES - _bytes(head) - _bytes(notes)
+    room = MOST_BYTES - size(head) - size(notes)
     return head + _filled("Recent runs", map(_run, reversed(state.recent)), room) + notes
 
 
@@ -84,25 +85,13 @@ def _note(note: Note) -> str:
 
 def _filled(title: str, lines: Iterable[str], room: int) -> str:
     """Return a section with as many lines as fit into ``room`` bytes; a cut says so."""
-    text = f"\n## {title}, the newest first\n\n"
-    left = room - _bytes(text) - _bytes(_OLDER)
-    count = 0
-    for count, line in enumerate(lines, start=1):  # noqa: B007  it says whether there were any
-        left -= _bytes(line) + 1
-        if left < 0:
-            return text + _OLDER
-        text += line + "\n"
-    return text if count else ""
+    head = f"\n## {title}, the newest first\n\n"
+    kept, is_all = fitting(lines, room - size(head) - size(_OLDER))
+    if is_all and not kept:
+        return ""
+    return head + "".join(f"{line}\n" for line in kept) + ("" if is_all else _OLDER)
 
 
 def _within(text: str, limit: int) -> str:
     """Return ``text`` on one line in at most ``limit`` bytes of UTF-8; ``…`` shows a cut."""
-    text = clip(text, limit)
-    data = text.encode()
-    if len(data) <= limit:
-        return text
-    return data[: limit - 3].decode(errors="ignore") + CUT
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+    return within(clip(text, limit), limit)

@@ -9,22 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from hermes import codec
+from hermes import codec, plain_text
 from hermes.model import ParamValue
 
 COMMAND = "hermes-lab"  # works from any folder; in a checkout `doit` takes the same words
 NONE = "-"
-CUT = "…"
+CUT = plain_text.CUT
 
 _CELL = 80
 _VALUE = 40
 _JSON_LIMIT = 6000
-_DROPPED = re.compile(
-    "[\u00ad\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\ufeff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e007f]"
-)
-_UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\ud800-\udfff\ufff9-\ufffb]")
 _HIDDEN_IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
 )
@@ -33,13 +27,7 @@ _MARKUP = re.compile(r"[\\`*\[\]<|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _NOT_CODE = re.compile(r"[`|\\]|\A | \Z|\A\Z")
 _BACKTICKS = re.compile("`+")
 
-
-def one_line(text: str) -> str:
-    """Return ``text`` on one line; what is not readable becomes ``\ufffd``, what hides goes."""
-    if text.isprintable():
-        return text
-    text = _DROPPED.sub("", " ".join(text.split()))
-    return _UNREADABLE.sub("\ufffd", text)
+one_line = plain_text.one_line
 
 
 def clip(text: str, limit: int) -> str:
@@ -75,7 +63,7 @@ def code(text: str, limit: int = _CELL) -> str:
 def fenced(text: str, info: str = "", *, limit: int = 2000) -> str:
     """Return any text as a fenced block, at most ``limit`` characters of it."""
     shown = text[:limit].rstrip()
-    body = "\n".join(_DROPPED.sub("", _UNREADABLE.sub("\ufffd", line)) for line in _lines(shown))
+    body = "\n".join(map(plain_text.readable, _lines(shown)))
     if len(text) > limit:
         body += f"\n{CUT} ({len(text) - limit} more characters)"
     runs = [len(run) for run in _BACKTICKS.findall(body)]
