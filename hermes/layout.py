@@ -83,7 +83,16 @@ def parse_package(name: str) -> PackageName | None:
 
 def run_id(moment: str, role: str) -> str:
     """Return a run's id from its planning time (ISO 8601, UTC, microseconds) and its role."""
-    return f"RUN-{moment.replace('-', '').replace(':', '')}-{role}"
+    return f"RUN-{_compact(moment)}-{role}"
+
+
+def call_id(moment: str, experiment: str) -> str:
+    """Return the name of a call to an agent, made at ``moment`` (as in ``run_id``)."""
+    return f"CALL-{_compact(moment)}-{experiment}"
+
+
+def _compact(moment: str) -> str:
+    return moment.replace("-", "").replace(":", "")
 
 
 @dataclass(frozen=True)
@@ -221,6 +230,10 @@ class Layout:
     def sandbox(self, experiment: str, slot: int = 0) -> Path:
         """The folder that holds the sandbox of one slot of an experiment."""
         return self.scratch / "sandboxes" / f"{experiment}.{slot}"
+
+    def calls(self, experiment: str) -> Path:
+        """The folder in which each call to an agent has one of its own while it lasts."""
+        return self.scratch / "calls" / experiment
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,15 @@ def contract(context: RunContext) -> dict[str, str]:
     }
 
 
+def before_a_run(spec: Spec, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the contract for a command that has no run yet: what is not ``known`` is empty."""
+    unset = {key: "" for key in CONTRACT_KEYS if key != ANY_PARAMETER}
+    told = {**_experiment(spec), **_commands(spec), **_paths(spec), **_agent(spec)}
+    workspace = {"LAB_ORIGINAL_WORKSPACE_ROOT": spec.workspace_root or ""}
+    constant = {"LAB_SCHEMA_VERSION": str(SCHEMA_VERSION), "LAB_PARAMS_JSON": "{}"}
+    return {**unset, **told, **workspace, **constant, **known}
+
+
 def text_of(value: ParamValue) -> str:
     """Return a value as commands read it: ``true``, ``false``, and floats to the last digit."""
     if isinstance(value, bool):

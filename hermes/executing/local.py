@@ -50,6 +50,7 @@ _USERS_FAULT = {
     errno.EISDIR: _NOT_EXECUTABLE,
     errno.E2BIG: _NOT_EXECUTABLE,
 }
+_SIGNAL_NAMES = {9: "SIGKILL (the system may have run out of memory)", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,17 @@ def run(
     finally:
         resources = run.finish(mark)
     return Ended(process.returncode, timed_out, _usage(resources, monotonic() - began))
+
+
+def explained(ended: Ended, log: Log) -> str:
+    """Say why a command failed: its last words are taken from ``log``."""
+    if ended.problem:
+        return ended.problem
+    if ended.exit_status < 0:
+        number = -ended.exit_status
+        return f"killed by signal {_SIGNAL_NAMES.get(number, number)}"
+    said = log.last_line()
+    return f"exit status {ended.exit_status}" + (f": {said}" if said else "")
 
 
 def _start(

@@ -36,7 +36,6 @@ _SETUP_LOG = "setup.log"
 _PULSE_SECONDS = 1.0
 _MOST_NAMED = 20
 _SECOND_NS = 1_000_000_000
-_SIGNAL_NAMES = {9: "SIGKILL (the system may have run out of memory)", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ class _Run:
             return self._late(name)
         if ended.exit_status == 0:
             return None
-        return _Result(Outcome.FAILED, f"{name}: {_why(ended, stderr or stdout)}")
+        return _Result(Outcome.FAILED, f"{name}: {local.explained(ended, stderr or stdout)}")
 
     def _late(self, name: str) -> _Result:
         minutes = self._spec.time_budget_minutes
@@ -313,16 +312,6 @@ def _sum(one: Usage, other: Usage) -> Usage:
         one.cpu_seconds + other.cpu_seconds,
         max(one.peak_memory_bytes, other.peak_memory_bytes),
     )
-
-
-def _why(ended: local.Ended, log: Log) -> str:
-    if ended.problem:
-        return ended.problem
-    if ended.exit_status < 0:
-        number = -ended.exit_status
-        return f"killed by signal {_SIGNAL_NAMES.get(number, number)}"
-    said = log.last_line()
-    return f"exit status {ended.exit_status}" + (f": {said}" if said else "")
 
 
 def _one_line(error: LabError | OSError) -> str:

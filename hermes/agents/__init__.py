@@ -1,0 +1,1 @@
+"""Agents that answer prompts: one adapter a provider, behind one small protocol."""
