@@ -14,6 +14,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
+from hermes.exchange import Exchange
+
 SCHEMA_VERSION = 1
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
@@ -129,7 +131,8 @@ class Proposal:
     """What to try: parameters, who proposed them, and why.
 
     ``parents`` are the runs it builds upon; ``duplicates_avoided`` counts the points that were
-    drawn before it and put back because they had been tried.
+    drawn before it and put back because they had been tried. ``exchange`` is there when an agent
+    was asked; the run's plan keeps it.
     """
 
     params: Params
@@ -138,13 +141,15 @@ class Proposal:
     note: str = ""
     parents: tuple[str, ...] = ()
     duplicates_avoided: int = 0
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
     """What a strategy is told of a sealed run: its point, and a value only when it succeeded.
 
-    ``parents`` are the runs that its proposal was built upon.
+    ``parents`` are the runs that its proposal was built upon; ``reason`` says in words why it did
+    not succeed, and may quote what the command printed.
     """
 
     number: int
@@ -155,6 +160,7 @@ class Trial:
     run_id: str
     fidelity_tier: str
     parents: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -289,6 +295,7 @@ class IndexLine:
             self.run_id,
             self.fidelity_tier,
             parents=self.parents,
+            reason=self.reason,
         )
 
 

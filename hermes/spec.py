@@ -225,7 +225,7 @@ NOT_YET = (
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
     | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
-    | {f"strategy: {name}" for name in STRATEGIES if name in ("perturb", "tree", "llm")}
+    | {f"strategy: {name}" for name in STRATEGIES if name == "tree"}
 )
 """Fields, parts of fields and values that are accepted and have no effect yet."""
 

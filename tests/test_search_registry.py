@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from hermes.errors import RequestError, UnknownName
+from hermes.exchange import Answer
 from hermes.model import Direction
-from hermes.search.base import SearchContext, Strategy
+from hermes.search.base import Consultant, SearchContext, Strategy
 from hermes.search.generated_spaces import small_space
 from hermes.search.registry import GROUP, check, known, make
 
@@ -49,6 +51,14 @@ def context() -> SearchContext:
     return SearchContext(small_space(), Direction.MINIMIZE, seed=5)
 
 
+def ready(name: str) -> SearchContext:
+    """Return a context with what the strategy cannot do without."""
+    if name != "llm":
+        return context()
+    agent = Consultant(lambda command, minutes: lambda prompt: Answer(""))
+    return replace(context(), options={"command": "agent"}, agent=agent)
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a package that brings strategies."""
@@ -74,8 +84,8 @@ def test_only_strategies_that_can_be_made_are_known():
     for name in known():
         if metadata.entry_points(group=GROUP, name=name):
             continue  # brought by a package of this environment
-        make(name, context())
-    assert {"grid", "random"} <= set(known())
+        make(name, ready(name))
+    assert {"grid", "llm", "random"} <= set(known())
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

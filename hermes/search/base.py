@@ -12,14 +12,44 @@ probability of 1e-11; then one of them would not be proposed.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import blake2b, sha256
 from typing import Protocol, runtime_checkable
 
 from hermes.errors import RequestError, nearest
+from hermes.exchange import Answer
 from hermes.model import Direction, Json, Params, Proposal, Trial
 from hermes.search.space import Space
+from hermes.spec import Command
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What people want a proposer to know: their direction, and their decisions and notes.
+
+    Of the last two each is a line, the newest last.
+    """
+
+    program: str = ""
+    decisions: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Consultant:
+    """The experiment's agent, and what it is told beyond the search.
+
+    ``reach`` takes the command and the minutes of one call, and returns what sends a prompt and
+    returns the answer, whatever the agent does; what that raises means that nobody may ask any
+    more. It raises RequestError itself when there is no such agent. ``guidance`` is read anew for
+    each proposal.
+    """
+
+    reach: Callable[[Command, float], Callable[[str], Answer]]
+    goal: str = ""
+    metric: str = "value"
+    guidance: Callable[[], Guidance] = Guidance
 
 
 @dataclass(frozen=True)
@@ -27,7 +57,8 @@ class SearchContext:
     """What a strategy is made from.
 
     ``budget`` is the number of trials that the whole experiment may have, if that is known; it is
-    the same for a search that is resumed. ``options`` are the strategy's own.
+    the same for a search that is resumed. ``options`` are the strategy's own. ``agent`` is there
+    for a strategy that asks one.
     """
 
     space: Space
@@ -36,6 +67,7 @@ class SearchContext:
     seed: int = 0
     budget: int | None = None
     options: Mapping[str, Json] = field(default_factory=dict)
+    agent: Consultant | None = None
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ _BUILT_IN = {
     "bayesian": ("hermes.search.bayesian", "BayesianSearch"),
     "evolution": ("hermes.search.evolution", "EvolutionSearch"),
     "grid": ("hermes.search.grid", "GridSearch"),
+    "llm": ("hermes.search.llm", "LlmSearch"),
     "perturb": ("hermes.search.perturb", "Perturb"),
     "random": ("hermes.search.random_search", "RandomSearch"),
     "swarm": ("hermes.search.swarm", "Swarm"),
