@@ -13,7 +13,7 @@ from labs import a_lab, an_experiment, burst, lines, views, write_spec
 from hermes import files
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.model import Outcome
+from hermes.model import Origin, Outcome
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.create import create
 from hermes.steps.opening import opened
@@ -130,8 +130,8 @@ def killed_everywhere(copies, function, ways, *, every=1):
             yield f"{how} operation {at}: {whole.trace[at - 1]}"
 
 
-def check_burst(copies, tmp_path, ways, every):
-    prepared(copies.root, tmp_path)
+def check_burst(copies, tmp_path, ways, every, prepare=prepared):
+    prepare(copies.root, tmp_path)
     work = lambda: burst(reopened(copies.root), "exp", RUNS)  # noqa: E731
     for point in killed_everywhere(copies, work, ways, every=every):
         try:
@@ -157,6 +157,35 @@ def test_a_burst_is_killed_at_every_operation(copies, tmp_path):
 @pytest.mark.slow
 def test_a_burst_finds_the_disk_full_at_every_operation(copies, tmp_path):
     check_burst(copies, tmp_path, FULL, every=1)
+
+
+AGENT = """n=$(sed -n '1s/.*trial //p' {prompt}); echo '{"params": {"x": '$n'}}'"""
+
+
+def prepared_with_an_agent(root, folder):
+    lab = a_lab(root)
+    options = {"command": AGENT, "retries": 0}
+    an_experiment(lab, folder, strategy="llm", strategy_options=options, search_space=GRID)
+    return lab
+
+
+def check_agent(copies, tmp_path, every):
+    check_burst(copies, tmp_path, KILLS, every, prepared_with_an_agent)
+    lab = reopened(copies.root)
+    assert not any(lab.layout.calls("exp").iterdir())
+    for line in lines(lab):
+        if line.origin is Origin.STRATEGY:
+            plan = lab.layout.experiment("exp").run(line.run_id).plan.read_text()
+            assert "gave 1 answer." in plan
+
+
+def test_a_burst_that_asks_an_agent_is_killed_and_goes_on_the_same(copies, tmp_path):
+    check_agent(copies, tmp_path, every=31)
+
+
+@pytest.mark.slow
+def test_a_burst_that_asks_an_agent_is_killed_at_every_seventh_operation(copies, tmp_path):
+    check_agent(copies, tmp_path, every=7)
 
 
 def test_create_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hermes.errors import LabError, RequestError
 from hermes.model import IndexLine, Outcome
 from hermes.modes.slots import Slots
-from hermes.steps.plan import FENCED, Planned, Stop, plan
+from hermes.steps.plan import FENCED, HALTED, Planned, Stop, plan
 from hermes.steps.project import project
 from hermes.steps.seal import judge, settle
 from hermes.steps.session import Session
@@ -18,7 +18,6 @@ from hermes.steps.session import Session
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
 _PROJECT_PAUSE = 0.5  # seconds; nobody reads a projection more often
 _BEAT_SECONDS = 1.0
-HALTED = "it was asked to stop"
 
 
 @dataclass
@@ -86,7 +85,7 @@ class _Course:
         self._keeper = _Keeper(session)
         self._any = tally.runs > 0
         self._failure: LabError | OSError | None = None
-        slots.meanwhile = self._meanwhile
+        slots.meanwhile = session.meanwhile = self._meanwhile
 
     def run(self, runs: int) -> None:
         """Bring up to ``runs`` runs to their end; the last may still be on its way to history."""

@@ -14,9 +14,9 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 
 from hermes.model import Execution
-from hermes.steps.execute import TakenOver, execute, job_for, perform
+from hermes.steps.execute import execute, job_for, perform
 from hermes.steps.plan import Planned
-from hermes.steps.session import Session
+from hermes.steps.session import Session, TakenOver
 
 _BEAT_SECONDS = 1.0
 

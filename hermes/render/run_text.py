@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.policy import role_for
+from hermes.render.exchange import exchange_section
 from hermes.render.show import usage, workspace
 from hermes.render.tables import table
 from hermes.render.text import (
@@ -40,8 +42,13 @@ _ORIGINS = {
 }
 
 
-def plan_text(spec: Spec, manifest: Manifest, state: ExperimentState) -> str:
-    """Return plan.md: what is to be tried, why, and what it will be compared with."""
+def plan_text(
+    spec: Spec, manifest: Manifest, state: ExperimentState, *, exchange: Exchange | None = None
+) -> str:
+    """Return plan.md: what is to be tried, why, and what it will be compared with.
+
+    Where an agent was asked, what was said is the last of it.
+    """
     return f"""\
 # Plan of iteration {manifest.iteration}: {escape(manifest.experiment)}
 
@@ -64,7 +71,7 @@ It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes *
 ## Compared with
 
 {_incumbent(spec, state.best(manifest.fidelity_tier), manifest.fidelity_tier)}
-"""
+{exchange_section(exchange) if exchange else ""}"""
 
 
 def result_text(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:

@@ -60,13 +60,17 @@ def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
 
 
 def _check_search(prepared: PreparedSpec) -> None:
-    """Refuse a strategy that lacks its library, or a search space that is wrong."""
+    """Refuse a strategy that lacks its library or its agent, or a search space that is wrong."""
+    from hermes.agents.providers import check_provider
+    from hermes.search.llm_options import NAME
     from hermes.search.registry import check, known
     from hermes.steps.proposing import read_space
 
     spec = prepared.spec
     if spec.strategy in known():
         check(spec.strategy, spec.strategy_options)
+    if spec.strategy == NAME:
+        check_provider(spec.agent_provider)
     if spec.search_space is not None:
         read_space(spec.search_space, source=f"{prepared.id}/SPEC.yaml")
 

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 from hermes import status
 from hermes.model import Execution
 from hermes.steps.plan import Planned
-from hermes.steps.session import Session
+from hermes.steps.session import Session, TakenOver
 
 if TYPE_CHECKING:
     from hermes.executing.run import Executor, Job
 
 _REPO_ROOT = Path(__file__).resolve().parents[2]
-
-
-class TakenOver(Exception):
-    """The run must stop: the lease is no longer ours, or the command is being ended."""
 
 
 def execute(
@@ -33,7 +29,7 @@ def execute(
     A package whose command has ended already is not run again.
     """
     job = replace(job_for(session, planned), begun=meanwhile)
-    return perform(session, planned, job, session.executor(), tick=lambda: _beat(session))
+    return perform(session, planned, job, session.executor(), tick=session.hold)
 
 
 def perform(
@@ -71,14 +67,6 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
         environment=_environment(session, planned, sandbox),
         ready=planned.make_durable,
     )
-
-
-def _beat(session: Session) -> None:
-    """Give a sign of life; a command that can no longer be sealed is stopped."""
-    session.order.halt()
-    session.beat()
-    if session.fenced_out:
-        raise TakenOver
 
 
 def _environment(session: Session, planned: Planned, sandbox: Path) -> dict[str, str]:

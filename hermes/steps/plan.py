@@ -13,9 +13,10 @@ from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
 from hermes.spec import Spec
 from hermes.steps.proposing import Idea, next_idea
-from hermes.steps.session import Session
+from hermes.steps.session import Halted, Session, TakenOver
 
 FENCED = "another process took the experiment over"
+HALTED = "it was asked to stop"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ def plan(session: Session) -> Planned | Stop:
     """
     try:
         return _plan(session)
+    except TakenOver:  # while an agent was asked, as the next one
+        return Stop(FENCED)
+    except Halted:
+        return Stop(HALTED)
     except RequestError as error:
         unasked = not session.order.attended  # it would fail in every cycle, and take a turn each
         if unasked and session.sealing is None:
@@ -170,7 +175,7 @@ def _publish(session: Session, idea: Idea) -> Planned:
         attempt=1,
         rerunnable=True,
     )
-    text = plan_text(session.spec, manifest, session.state)
+    text = plan_text(session.spec, manifest, session.state, exchange=idea.proposal.exchange)
     folder, syncing = session.lab.packages.publish_running(
         package, manifest, text, worker=session.worker
     )

@@ -54,6 +54,7 @@ def make_strategy(session: Session, name: str) -> Strategy:
     """
     from hermes.search.base import SearchContext
     from hermes.search.registry import known, make
+    from hermes.steps.consulting import consultant
 
     if name in STRATEGIES and name not in known():
         raise RequestError(
@@ -65,6 +66,7 @@ def make_strategy(session: Session, name: str) -> Strategy:
         seed=session.seed,
         budget=session.spec.max_iterations_total,
         options=_options(session, name),
+        agent=consultant(session),
     )
     strategy = make(name, context)
     for line in session.lab.index(session.experiment).read().lines:

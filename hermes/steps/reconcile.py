@@ -5,6 +5,7 @@ from __future__ import annotations
 from hermes import codec, files
 from hermes.layout import PackageLayout, parse_package
 from hermes.model import Execution, Manifest, Outcome, Package, Usage
+from hermes.steps.consulting import clear_calls
 from hermes.steps.plan import Planned
 from hermes.steps.seal import seal
 from hermes.steps.session import Session
@@ -18,6 +19,7 @@ def reconcile(session: Session) -> None:
     """
     packages = session.lab.packages
     packages.clear_unfinished(session.experiment)
+    clear_calls(session.lab, session.experiment)
     for found in packages.running(session.experiment):
         folder = packages.take_over(found.layout, worker=session.worker)
         if folder is not None:

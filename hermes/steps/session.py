@@ -53,6 +53,14 @@ class Order:
     halt: Callable[[], bool] = _go_on
 
 
+class TakenOver(Exception):
+    """What runs must stop: the lease is no longer ours, or it is being ended."""
+
+
+class Halted(Exception):
+    """What is only prepared must stop: no further run is wanted."""
+
+
 class Session:
     """One experiment under lease. Close it when done."""
 
@@ -72,6 +80,7 @@ class Session:
         self.in_flight: list[Planned] = []  # planned, and neither sealed nor given up
         self.sealing: Sealing | None = None  # judged, and not yet history
         self._executors: dict[int, Executor] = {}
+        self.meanwhile: Callable[[], object] = lambda: None  # for when an agent is at work
         self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
         self.fenced_out = False
         self.has_planned = False
@@ -160,6 +169,16 @@ class Session:
     def beat(self) -> None:
         """Give a sign of life; notes when the lease is no longer ours."""
         self.fenced_out = not self.lab.leases.renew(self.lease)
+
+    def hold(self) -> None:
+        """Give a sign of life while a command runs.
+
+        Raises TakenOver, which stops the command, when it could not be sealed any more.
+        """
+        self.order.halt()
+        self.beat()
+        if self.fenced_out:
+            raise TakenOver
 
     def close(self) -> None:
         """Release the lease. Called once, whatever happened."""
