@@ -14,9 +14,10 @@ from pathlib import Path
 from subjects import an_experiment
 
 from hermes import codec
+from hermes.decisions import JournalRecord
 from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
-from hermes.model import Event, FileDigest, IndexLine, JournalRecord, Manifest
+from hermes.model import Event, FileDigest, IndexLine, Manifest
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.opening import opened
 from hermes.steps.session import Order

@@ -19,6 +19,7 @@ from hermes.model import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from hermes.store.bundles import Bundles
+    from hermes.store.control import Control
     from hermes.store.index import Index
     from hermes.store.journal import Journal
     from hermes.store.leases import Leases
@@ -105,6 +106,13 @@ class Lab:
         from hermes.store.ledger import Ledger
 
         return Ledger(self.layout.events)
+
+    @cached_property
+    def control(self) -> Control:
+        """What waits for a person, in files."""
+        from hermes.store.control import Control
+
+        return Control(self.layout)
 
     @cached_property
     def projections(self) -> Projections:

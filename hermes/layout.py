@@ -41,6 +41,9 @@ _PACKAGE = re.compile(
 )
 
 
+_APPROVAL = re.compile(rf"(?P<experiment>{_ID})-\d{{6,18}}-[0-9a-f]{{8}}\Z", re.ASCII)
+
+
 class PackageName(NamedTuple):
     """What the folder name of a package says."""
 
@@ -79,6 +82,17 @@ def parse_package(name: str) -> PackageName | None:
         int(match["attempt"] or 0),
         match["worker"] or "",
     )
+
+
+def approval_id(experiment: str, trial: int, mark: str) -> str:
+    """Return the id of a proposal that waits; ``mark`` are 8 hexadecimal digits of its digest."""
+    return f"{experiment}-{trial:06d}-{mark}"
+
+
+def approval_owner(name: str) -> str | None:
+    """Return whose proposal has the id ``name``; None when it is no such id."""
+    match = _APPROVAL.match(name)
+    return match["experiment"] if match else None
 
 
 def run_id(moment: str, role: str) -> str:
@@ -175,6 +189,15 @@ class Layout:
     def daily_digests(self) -> Path:
         """One file a day."""
         return self.root / "digests" / "daily"
+
+    @cached_property
+    def approvals(self) -> Path:
+        """Proposals that wait for a person, a file each."""
+        return self.root / "control" / "approvals"
+
+    def approval(self, approval: str) -> Path:
+        """The file of one proposal that waits."""
+        return self.approvals / f"{approval}.json"
 
     @cached_property
     def scratch(self) -> Path:

@@ -25,6 +25,7 @@ Params: TypeAlias = Mapping[str, ParamValue]
 Json: TypeAlias = Union[bool, int, float, str, list["Json"], dict[str, "Json"], None]  # noqa: UP007  names itself
 
 EMPTY: Mapping[str, ParamValue] = MappingProxyType({})
+BY_A_PERSON = "human"  # stands where the name of a strategy does
 
 
 def parameter_variable(name: str) -> str:
@@ -112,6 +113,11 @@ class Outcome(str, Enum):
         """Say whether the lab or the machine is to blame, so that the same trial runs again."""
         return self in (Outcome.INTERRUPTED, Outcome.INFRA)
 
+    @property
+    def is_charged(self) -> bool:
+        """Say whether it uses up one of the iterations that the experiment may have."""
+        return not self.is_retried and self is not Outcome.SKIPPED
+
 
 _FAILURES = frozenset(
     {
@@ -182,7 +188,11 @@ class Usage:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A run's identity (from planning on) and, once sealed, its outcome and checksums."""
+    """A run's identity (from planning on) and, once sealed, its outcome and checksums.
+
+    ``request`` is the person's request that the run answers, ``ideas`` those in words that its
+    plan repeats. The outcome of a draft is ``skipped`` when nothing is to be run, else None.
+    """
 
     schema_version: int
     run_id: str
@@ -203,6 +213,8 @@ class Manifest:
     spec_sha256: str
     planned_at: str
     duplicates_avoided: int = 0
+    request: str | None = None
+    ideas: tuple[str, ...] = ()
     seq: int | None = None
     outcome: Outcome | None = None
     reason: str = ""
@@ -283,6 +295,8 @@ class IndexLine:
     sha256: str
     duplicates_avoided: int = 0
     parents: tuple[str, ...] = ()
+    request: str | None = None
+    ideas: tuple[str, ...] = ()
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""
@@ -297,32 +311,6 @@ class IndexLine:
             parents=self.parents,
             reason=self.reason,
         )
-
-
-class Intent(str, Enum):
-    """What a line of the journal decides."""
-
-    CREATED = "created"
-    PHASE = "phase"
-    TIER = "tier"
-    SPEC = "spec"
-    NOTE = "note"
-
-
-@dataclass(frozen=True)
-class JournalRecord:
-    """One line of ``journal.jsonl``: a decision, by whom, and after how many sealed runs."""
-
-    seq: int
-    at: str
-    intent: Intent
-    by: str
-    after_runs: int
-    phase: Phase | None = None
-    tier: str | None = None
-    reason: str = ""
-    spec_sha256: str | None = None
-    previous: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes.model import Outcome, Phase, Priority
-from hermes.status import Status
+from hermes.status import Status, guidance
 
 if TYPE_CHECKING:  # whoever only asks who is due folds nothing
     from hermes.spec import Spec
@@ -80,14 +80,15 @@ def shares(turns: list[Status], max_runs: int) -> dict[str, int]:
     return quota
 
 
-def refusal(state: ExperimentState, *, attended: bool) -> str | None:
+def refusal(state: ExperimentState, *, attended: bool, begun: bool = False) -> str | None:
     """Return why the experiment may not run now, or None.
 
-    A person's own command (``attended``) also runs what is queued, active or awaiting a human.
+    A person's own command (``attended``) also runs what is guided, and until it has ``begun``
+    what awaits a human.
     """
-    allowed = (*_ELIGIBLE, Phase.AWAITING_HUMAN) if attended else _ELIGIBLE
+    allowed = (*_ELIGIBLE, Phase.AWAITING_HUMAN) if attended and not begun else _ELIGIBLE
     if state.phase in allowed:
-        return None
+        return None if attended else guidance(state)
     why = f": {state.phase_reason}" if state.phase_reason else ""
     return f"it is {state.phase.value}{why}"
 

@@ -10,19 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from hermes import steering
+from hermes.decisions import Intent, JournalRecord
 from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tallied
-from hermes.model import (
-    DEFAULT_TIER,
-    Direction,
-    IndexLine,
-    Intent,
-    JournalRecord,
-    Outcome,
-    Params,
-    Phase,
-)
+from hermes.model import DEFAULT_TIER, Direction, IndexLine, Origin, Outcome, Params, Phase
+from hermes.steering import Steering, Waiting
 
-FOLD = 2  # another number whenever the state, or what is folded into it, changes
+FOLD = 3  # another number whenever the state, or what is folded into it, changes
 RECENT_RUNS = 10
 TOP_RUNS = 5
 RECENT_NOTES = 10
@@ -53,6 +47,8 @@ class Retry:
     strategy: str
     tries: int
     parents: tuple[str, ...] = ()
+    origin: Origin = Origin.STRATEGY
+    request: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +90,7 @@ class ExperimentState:
     last_iteration: int = 0
     last_trial: int = 0
     wall_seconds: float = 0.0
+    steering: Steering = field(default_factory=Steering)
     journal_seq: int = 0
     journal_bytes: int = 0
     metrics_bytes: int = 0
@@ -125,6 +122,19 @@ class ExperimentState:
         """How many runs count against the experiment's budget of iterations."""
         return self.run_count - self.uncharged_count
 
+    @property
+    def waiting(self) -> Waiting | None:
+        """The proposal that waits for an answer; one whose trial was made since is void."""
+        waiting = self.steering.waiting
+        is_void = waiting is None or waiting.asked.trial <= self.last_trial
+        return None if is_void else waiting
+
+    @property
+    def is_guided(self) -> bool:
+        """Say whether a person guides it, so that nothing is run but what that person lets run."""
+        session = self.steering.session
+        return session is not None and not session.stopped
+
     def best(self, tier: str) -> Scored | None:
         """Return the best successful run of ``tier``."""
         top = self.top_by_tier.get(tier, ())
@@ -140,7 +150,7 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         state,
         run_count=state.run_count + 1,
         success_count=state.success_count + (run.outcome is Outcome.SUCCESS),
-        uncharged_count=state.uncharged_count + run.outcome.is_retried,
+        uncharged_count=state.uncharged_count + (not run.outcome.is_charged),
         outcome_counts=_counted(state.outcome_counts, run.outcome.value),
         runs_by_tier=_counted(state.runs_by_tier, run.fidelity_tier),
         top_by_tier=_ranked(state, run),
@@ -154,12 +164,14 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         last_iteration=max(state.last_iteration, run.iteration),
         last_trial=max(state.last_trial, run.trial),
         wall_seconds=state.wall_seconds + run.wall_seconds,
+        steering=steering.fold_run(state.steering, run),
     )
 
 
 def fold_intent(state: ExperimentState, record: JournalRecord) -> ExperimentState:
     """Return the state after one more line of the journal."""
-    state = replace(state, journal_seq=record.seq)
+    asked_for = steering.fold_intent(state.steering, record)
+    state = replace(state, journal_seq=record.seq, steering=asked_for)
     if record.intent is Intent.CREATED:
         return replace(state, created_at=record.at, spec_sha256=record.spec_sha256)
     if record.intent is Intent.PHASE and record.phase is not None:
@@ -168,8 +180,14 @@ def fold_intent(state: ExperimentState, record: JournalRecord) -> ExperimentStat
         return replace(state, tier=record.tier)
     if record.intent is Intent.SPEC:
         return replace(state, spec_sha256=record.spec_sha256)
+    if record.intent is not Intent.NOTE and not _is_idea(record):
+        return state
     note = Note(record.at, record.by, record.reason)
     return replace(state, notes=(*state.notes[-(RECENT_NOTES - 1) :], note))
+
+
+def _is_idea(record: JournalRecord) -> bool:
+    return record.intent is Intent.ENQUEUE and record.params is None
 
 
 def _phase_set(state: ExperimentState, record: JournalRecord, phase: Phase) -> ExperimentState:
@@ -237,7 +255,17 @@ def _retries(retries: tuple[Retry, ...], run: IndexLine) -> tuple[Retry, ...]:
     tries = before.tries + 1 if before else 1
     if tries > MOST_RETRIES:
         return others
-    return (*others, Retry(run.run_id, run.trial, run.params, run.strategy, tries, run.parents))
+    again = Retry(
+        run.run_id,
+        run.trial,
+        run.params,
+        run.strategy,
+        tries,
+        run.parents,
+        run.origin,
+        run.request,
+    )
+    return (*others, again)
 
 
 def current_tier(state: ExperimentState, first_tier: str = DEFAULT_TIER) -> str:

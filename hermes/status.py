@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hermes.model import Direction, IndexLine, Phase, Priority
+from hermes.model import Direction, IndexLine, Params, Phase, Priority
 
 if TYPE_CHECKING:  # whoever only reads statuses derives none
     from hermes.spec import Spec
     from hermes.state import ExperimentState, Scored
+    from hermes.steering import Waiting
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,23 @@ class AsOf:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A proposal that waits for a person's answer; ``approve id=`` answers it."""
+
+    id: str
+    asked_at: str
+    trial: int
+    strategy: str
+    params: Params
+    note: str
+
+
+@dataclass(frozen=True)
 class Status:
-    """An experiment at a glance; field by field what ``STATUS.json`` holds."""
+    """An experiment at a glance; field by field what ``STATUS.json`` holds.
+
+    ``requests`` is how many points and ideas of people wait for their turn.
+    """
 
     id: str
     phase: Phase
@@ -58,6 +74,9 @@ class Status:
     blocked_reason: str | None
     max_iterations_per_run: int
     as_of: AsOf
+    guided: bool = False
+    approvals: tuple[Approval, ...] = ()
+    requests: int = 0
 
     @property
     def waiting_since(self) -> str:
@@ -74,8 +93,8 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
     last = state.last
     return Status(
         id=spec.id,
-        phase=state.phase,
-        phase_reason=state.phase_reason,
+        phase=_shown_phase(state),
+        phase_reason=guidance(state) or state.phase_reason,
         goal=spec.goal,
         metric=spec.metric,
         metric_direction=spec.metric_direction,
@@ -101,6 +120,9 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
         blocked_reason=_blocked(state),
         max_iterations_per_run=spec.max_iterations_per_run,
         as_of=AsOf(spec_sha256, state.journal_bytes, state.metrics_bytes),
+        guided=guidance(state) is not None,
+        approvals=_approvals(state),
+        requests=len(state.steering.requests),
     )
 
 
@@ -113,12 +135,43 @@ def overall_best(spec: Spec, state: ExperimentState) -> Scored | None:
     return None
 
 
+def guidance(state: ExperimentState) -> str | None:
+    """Return why nothing but what a person lets run is run; None when nobody guides it.
+
+    An experiment that is paused, completed or waits for a person anyway says so instead.
+    """
+    if not state.is_guided or state.phase not in (Phase.QUEUED, Phase.ACTIVE):
+        return None
+    waiting = state.waiting
+    if waiting is not None:
+        return f"a person guides it, and the proposal {waiting.id} waits for an answer"
+    return "a person guides it, and no proposal waits: `guided` goes on"
+
+
+def _shown_phase(state: ExperimentState) -> Phase:
+    return state.phase if guidance(state) is None else Phase.AWAITING_HUMAN
+
+
+def _approvals(state: ExperimentState) -> tuple[Approval, ...]:
+    return () if state.waiting is None else (approval_of(state.waiting),)
+
+
+def approval_of(waiting: Waiting) -> Approval:
+    """Return what people and programs see of a proposal that waits."""
+    made = waiting.proposal
+    return Approval(
+        waiting.id, waiting.at, waiting.asked.trial, made.strategy, made.params, made.note
+    )
+
+
 def _next_due(spec: Spec, state: ExperimentState) -> str | None:
     """Return when the cadence allows the next run; None when that is at once or not at all.
 
     A trial that was cut off had its turn already, so it need not wait for another.
     """
-    if state.phase not in (Phase.QUEUED, Phase.ACTIVE) or state.last is None or state.retries:
+    if _shown_phase(state) not in (Phase.QUEUED, Phase.ACTIVE):
+        return None
+    if state.last is None or state.retries:
         return None
     from hermes import cadence
 
@@ -132,5 +185,5 @@ def _began(run: IndexLine) -> str:
 
 def _blocked(state: ExperimentState) -> str | None:
     if state.phase in (Phase.QUEUED, Phase.ACTIVE):
-        return None
+        return guidance(state)
     return state.phase_reason or f"the phase is {state.phase.value}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hermes.model import IndexLine, Intent, JournalRecord, Origin, Outcome, Phase
+from hermes.decisions import Intent, JournalRecord
+from hermes.model import IndexLine, Origin, Outcome, Phase
 
 
 def time_of(second: int) -> str:

@@ -6,17 +6,8 @@ from dataclasses import replace
 
 from records import created_line, phase_line, run_line, time_of
 
-from hermes.model import (
-    Direction,
-    Intent,
-    JournalRecord,
-    Manifest,
-    Origin,
-    Outcome,
-    Phase,
-    RunMetrics,
-    Usage,
-)
+from hermes.decisions import Asked, Intent, JournalRecord
+from hermes.model import Direction, Manifest, Origin, Outcome, Phase, Proposal, RunMetrics, Usage
 from hermes.spec import Spec
 from hermes.state import ExperimentState, fold_intent, fold_run
 from hermes.status import Status, status_of
@@ -144,6 +135,27 @@ def measured(value: float | None = 0.02, outcome: Outcome = Outcome.SUCCESS, **c
     return replace(made, **changes)
 
 
+def asked_for(text: str):
+    """Return the lines of a journal by which people ask for much, and are asked themselves."""
+    params = {text: text} | {f"p{i}": text for i in range(20)}
+    for seq in range(14, 44):
+        point = params if seq % 2 else None
+        yield JournalRecord(
+            seq,
+            time_of(seq),
+            Intent.ENQUEUE,
+            "human",
+            0,
+            reason=text,
+            request=f"q{seq}",
+            params=point,
+        )
+    asked = Asked(99, "basis", Proposal(params, text, Origin.STRATEGY, text))
+    yield JournalRecord(
+        44, time_of(44), Intent.PROPOSAL, "lab", 0, request="tune-it-000099-12345678", asked=asked
+    )
+
+
 def hostile_experiment(text: str):
     """Return SPEC, state and status with ``text`` wherever a user or a command may put text."""
     given = spec(
@@ -181,5 +193,7 @@ def hostile_experiment(text: str):
         )
     ]
     state = folded(runs, [note(text, seq, by=text) for seq in range(2, 14)])
+    for record in asked_for(text):
+        state = fold_intent(state, record)
     state = fold_intent(state, phase_line(20, Phase.AWAITING_HUMAN, 16, reason=text))
     return given, state, status(given, state)

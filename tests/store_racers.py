@@ -22,8 +22,9 @@ from pathlib import Path
 
 from hermes import codec, files
 from hermes.clock import SystemClock
+from hermes.decisions import Intent
 from hermes.layout import Layout
-from hermes.model import Intent, Lease
+from hermes.model import Lease
 from hermes.store.journal import Journal
 from hermes.store.leases import Leases
 
@@ -137,7 +138,7 @@ class PlainJournal(Journal):
         tail = files.read(self._path) or b""
         line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
         raw = codec.parse_line(line) or {"seq": 0}
-        from hermes.model import JournalRecord
+        from hermes.decisions import JournalRecord
 
         record = JournalRecord(
             seq=raw["seq"] + 1,

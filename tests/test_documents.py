@@ -30,6 +30,7 @@ from hermes.analysis.findings import (
 )
 from hermes.blackboard import Blackboard, InFlight
 from hermes.cli.commands import COMMANDS
+from hermes.decisions import Asked, Intent, JournalRecord
 from hermes.discoveries import Discovery, StrategyTally
 from hermes.errors import EXIT_MEANINGS
 from hermes.layout import PROJECTIONS
@@ -38,18 +39,17 @@ from hermes.model import (
     Execution,
     FileDigest,
     IndexLine,
-    Intent,
-    JournalRecord,
     Lease,
     Manifest,
     Package,
+    Proposal,
     RunMetrics,
     Trial,
     Usage,
 )
 from hermes.search.space import parse_space
 from hermes.spec import FIELDS
-from hermes.status import AsOf, Status
+from hermes.status import Approval, AsOf, Status
 from hermes.store.lease_files import Beat
 from hermes.validation import validate
 from hermes.yaml_text import load_yaml
@@ -171,7 +171,8 @@ def test_the_format_page_names_every_field_of_every_record():
     page = (ROOT / "docs" / "FORMAT.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+", page))
     records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
-    views = (Status, AsOf, Blackboard, InFlight, Trial, Discovery, StrategyTally)
+    people = (Approval, Asked, Proposal)
+    views = (*people, Status, AsOf, Blackboard, InFlight, Trial, Discovery, StrategyTally)
     found = (Findings, TierFindings, Plateau, NearMisses, NearMiss, Importance, Parameter, Failure)
     for record in (*records, Execution, Usage, FileDigest, *views, *found, StrategyShare, Level):
         for item in dataclasses.fields(record):

@@ -15,8 +15,9 @@ from store_crashes import at_each_call, recording
 from store_twins import TwinChain
 
 from hermes import codec, files
+from hermes.decisions import Intent, JournalRecord
 from hermes.errors import BrokenFile
-from hermes.model import Intent, JournalRecord, Phase
+from hermes.model import Phase
 from hermes.store.journal import Journal, first_line
 
 AT = "2026-01-31T09:30:00.000000Z"

@@ -6,6 +6,7 @@ import pytest
 from records import created_line, phase_line, run_line, time_of
 
 from hermes import cadence, policy
+from hermes.decisions import Intent, JournalRecord
 from hermes.model import Direction, Outcome, Phase, Priority
 from hermes.spec import spec_from_mapping
 from hermes.state import ExperimentState, fold_intent, fold_run
@@ -87,6 +88,17 @@ def test_a_person_may_run_what_waits_for_a_person_but_not_what_is_paused():
     waiting = a_state(phase_line(2, Phase.AWAITING_HUMAN))
     assert policy.refusal(waiting, attended=True) is None
     assert policy.refusal(a_state(phase_line(2, Phase.PAUSED)), attended=True)
+
+
+def test_what_a_person_guides_runs_at_that_persons_word_alone():
+    begun = JournalRecord(2, time_of(2), Intent.GUIDED, "human", 0, runs=3, since=0)
+    state = a_state(begun)
+    assert "a person guides it" in policy.refusal(state, attended=False)
+    assert policy.refusal(state, attended=True) is None
+    assert policy.refusal(state, attended=True, begun=True) is None
+    assert not policy.is_due(a_status(state=state), time_of(10**4))
+    held = a_state(begun, phase_line(3, Phase.PAUSED, reason="lunch"))
+    assert a_status(state=held).blocked_reason == "lunch"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_the_view_and_doit_agree_on_what_is_stale(lab, change):
 
 
 def note():
-    from hermes.model import Intent
+    from hermes.decisions import Intent
 
     return Intent.NOTE
 

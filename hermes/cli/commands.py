@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from hermes.decisions import Decision
+
 Kind: TypeAlias = Literal["str", "path", "int", "float", "choice", "experiment", "run", "strategy"]
 Default: TypeAlias = str | int | float | None
 
@@ -102,9 +104,13 @@ _ONE_EXP = Variable("exp", "experiment", "only this experiment")
 _REASON = Variable("reason", help="why, for the record")
 _FORMAT = Variable("format", "choice", "text or JSON", default="text", choices=("text", "json"))
 _N = Variable("n", "int", "so many iterations", default=10, minimum=1)
+_STRATEGY = Variable("strategy", "strategy", "what proposes, in the place of the SPEC's own")
+_SEED = Variable("seed", "int", "the seed of the proposals", minimum=0)
+_SPACE = Variable("search_space", "path", "a search_space.json to draw from")
+_PAUSE = Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0)
 _SEARCHING = (
-    Variable("seed", "int", "the seed of the proposals", minimum=0),
-    Variable("search_space", "path", "a search_space.json to draw from"),
+    _SEED,
+    _SPACE,
     Variable(
         "parallel",
         "int",
@@ -113,7 +119,7 @@ _SEARCHING = (
         maximum=256,
         ceiling="Start a burst of another experiment beside it, or on another machine.",
     ),
-    Variable("pause", "float", "seconds between iterations", default=0.0, minimum=0),
+    _PAUSE,
 )
 _CLASS = Variable("executor_class", help="only experiments of this executor class")
 
@@ -143,7 +149,7 @@ _TABLE = (
         (
             _EXP,
             _N,
-            Variable("strategy", "strategy", "what proposes, in the place of the SPEC's own"),
+            _STRATEGY,
             *_SEARCHING,
         ),
     ),
@@ -161,6 +167,55 @@ _TABLE = (
                 choices=("rotation", "adaptive"),
             ),
             *_SEARCHING,
+        ),
+    ),
+    Command(
+        "guided",
+        "Run iterations of one experiment, each once a person has answered its proposal.",
+        (
+            _EXP,
+            Variable("n", "int", "so many proposals to be answered and run", default=10, minimum=1),
+            _STRATEGY,
+            _SEED,
+            _SPACE,
+            Variable(
+                "parallel",
+                "int",
+                "iterations at a time",
+                default=1,
+                minimum=1,
+                maximum=1,
+                ceiling="One proposal waits for an answer at a time; "
+                "`burst` runs several side by side.",
+            ),
+            _PAUSE,
+            Variable("answers", "path", "a file with an answer a line: a word, or JSON"),
+        ),
+    ),
+    Command(
+        "approve",
+        "Answer a proposal that waits for a person.",
+        (
+            _EXP,
+            Variable("id", help="the proposal, as `show` and `status` name it", required=True),
+            Variable(
+                "decision",
+                "choice",
+                "what is to be done with it",
+                required=True,
+                choices=tuple(item.value for item in Decision),
+            ),
+            Variable("params", help="what to change in it, as JSON; for edit"),
+            Variable("note", help="why, for the record"),
+        ),
+    ),
+    Command(
+        "enqueue",
+        "Ask for a point, or note an idea, to be tried before the strategy's own.",
+        (
+            _EXP,
+            Variable("params", help="the point, as JSON"),
+            Variable("note", help="the idea in words, or why the point"),
         ),
     ),
     Command("status", "Show the lab at a glance.", (_FORMAT,), json=True),

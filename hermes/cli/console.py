@@ -33,6 +33,16 @@ def notice(text: str) -> None:
     _write(sys.stderr, text + "\n")
 
 
+def prompt(text: str) -> None:
+    """Print what somebody is to answer behind, on standard error; the line stays open."""
+    _write(sys.stderr, text)
+
+
+def is_at_terminal() -> bool:
+    """Say whether a person can be asked: reads what is noticed, and types."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+
+
 def refuse(error: LabError) -> None:
     """Print what is wrong and the next step, as doit prints its own errors."""
     notice(f"ERROR: {error}")

@@ -41,6 +41,7 @@ _STANDINGS: tuple[tuple[object, Mapping[str, Standing]], ...] = (
             "running": "possession",
             "complete": "possession",
             "daily_digests": "derived",
+            "approvals": "derived",
             "scratch": "cache",
             "task_database": "cache",
             "fault_log": "cache",

@@ -32,6 +32,11 @@ class Terminated(KeyboardInterrupt):
         super().__init__(number)
         self.number = number
 
+    @property
+    def is_from_keyboard(self) -> bool:
+        """Say whether it was Ctrl-C."""
+        return self.number == signal.SIGINT
+
 
 class _Asked:
     """What signals have asked of this process so far."""
@@ -63,9 +68,12 @@ def catch() -> Callable[[], None]:
 
 
 @contextlib.contextmanager
-def finishing() -> Iterator[None]:
-    """Let the first Ctrl-C during the body only note that no further run is wanted."""
-    before, _Asked.may_finish = _Asked.may_finish, True
+def finishing(*, in_hand: bool = True) -> Iterator[None]:
+    """Let the first Ctrl-C during the body only note that no further run is wanted.
+
+    Unless nothing is ``in_hand``: then it ends what waits, as it does outside of any body.
+    """
+    before, _Asked.may_finish = _Asked.may_finish, in_hand
     try:
         yield
     finally:

@@ -67,7 +67,7 @@ class Executor:
         self._workspaces = Workspaces()
 
     def execute(self, job: Job, *, tick: Callable[[], None]) -> Execution:
-        """Run the commands of ``job`` and say what came of it.
+        """Run the commands of ``job`` and say what came of it; of one to skip, run nothing.
 
         ``tick`` is called about every second meanwhile; when it raises, everything that was
         started is killed and the exception goes on.
@@ -75,6 +75,10 @@ class Executor:
         Writes: logs and artifacts in the bundle; the sandbox.
         """
         started_at = format_time(self._clock.now())
+        if job.manifest.outcome is Outcome.SKIPPED:
+            with contextlib.suppress(OSError):  # without a command nothing depends on it
+                job.ready()
+            return passed_over(job.manifest, started_at)
         run = _Run(job, self._workspaces, self._clock, self._grace_seconds, tick)
         try:
             result = run.execute()
@@ -100,6 +104,22 @@ class Executor:
         """
         with contextlib.suppress(OSError):
             self._workspaces.close()
+
+
+def passed_over(draft: Manifest, now: str) -> Execution:
+    """Return the end of a run that a person wants passed over: nothing is made, nothing run."""
+    return Execution(
+        outcome=Outcome.SKIPPED,
+        reason=draft.reason,
+        value=None,
+        secondary={},
+        exit_status=None,
+        started_at=now,
+        completed_at=now,
+        usage=Usage(0.0, 0.0, 0),
+        workspace={},
+        machine={},
+    )
 
 
 @dataclass(frozen=True)

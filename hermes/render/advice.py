@@ -37,8 +37,32 @@ def advice(status: Status) -> Advice | None:
     """Return what to do about an experiment; None while it runs by itself."""
     if status.blocked_reason is None:
         return None
+    if status.guided:
+        return _guidance(status, status.blocked_reason)
     look = command("show", exp=status.id, run=status.last_run) if status.last_run else None
     return Advice(status.blocked_reason, _before(status), look, command("resume", exp=status.id))
+
+
+def _guidance(status: Status, why: str) -> Advice:
+    """Return how the person who guides an experiment goes on."""
+    if not status.approvals:
+        return Advice(why, "", None, command("guided", exp=status.id))
+    look = command("show", exp=status.id)
+    return Advice(why, "", look, answers(status.id, status.approvals[0].id)[0])
+
+
+def answers(experiment: str, approval: str) -> list[str]:
+    """Return the commands that answer a proposal; the first approves it as it is."""
+    said = {
+        "approve": {},
+        "edit": {"params": "JSON"},
+        "skip": {"note": "WHY"},
+        "stop": {},
+    }
+    return [
+        command("approve", exp=experiment, id=approval, decision=decision, **more)
+        for decision, more in said.items()
+    ]
 
 
 def _before(status: Status) -> str:

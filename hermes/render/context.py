@@ -14,12 +14,14 @@ from hermes.render.text import CUT, clip, code, escape, number, params
 from hermes.spec import Spec
 from hermes.state import ExperimentState, Note
 from hermes.status import Status, overall_best
+from hermes.steering import Request
 
 MOST_BYTES = 4096
 
 _EXACT = 500
 _MOST_EXACT = 50
 _ROOM_FOR_NOTES = 700
+_ROOM_FOR_REQUESTS = 500
 _HEAD = """\
 # Context: {id}
 
@@ -30,14 +32,18 @@ Read `PROGRAM.md` (direction) and `CHANGELOG.md` (decisions) in the data root be
 More: `SUMMARY.md`, `NEXT.md`, `best.md`, and each run in `runs/`.
 """
 _OLDER = f"- {CUT} older ones are left out, see `SUMMARY.md`.\n"
+_LATER = f"- {CUT} later ones are left out, see `NEXT.md`.\n"
 
 
 def context_page(spec: Spec, state: ExperimentState, status: Status) -> str:
     """Return context.md, whole: at most ``MOST_BYTES`` bytes of UTF-8."""
     head = _head(status) + _best(spec, state)
-    notes = _filled("Notes", map(_note, reversed(state.notes)), _ROOM_FOR_NOTES)
-    room = MOST_BYTES - size(head) - size(notes)
-    return head + _filled("Recent runs", map(_run, reversed(state.recent)), room) + notes
+    points = state.steering.points
+    asked = _filled("Asked for by people", map(_request, points), _ROOM_FOR_REQUESTS, rest=_LATER)
+    notes = _filled("Notes, the newest first", map(_note, reversed(state.notes)), _ROOM_FOR_NOTES)
+    room = MOST_BYTES - size(head) - size(asked) - size(notes)
+    recent = _filled("Recent runs, the newest first", map(_run, reversed(state.recent)), room)
+    return head + asked + recent + notes
 
 
 def _head(status: Status) -> str:
@@ -79,17 +85,24 @@ def _run(run: IndexLine) -> str:
     return f"- {run.seq} {run.outcome.value}{value}{best}{tried}{reason}"
 
 
+def _request(item: Request) -> str:
+    assert item.proposal is not None, "an idea stands among the notes"
+    tried = code(_within(params(item.proposal.params, 120), 200), 200)
+    note = f"; {escape(_within(item.text, 120))}" if item.text else ""
+    return f"- {tried}{note}"
+
+
 def _note(note: Note) -> str:
     return f"- {escape(_within(note.by, 20))}: {escape(_within(note.text, 200))}"
 
 
-def _filled(title: str, lines: Iterable[str], room: int) -> str:
+def _filled(title: str, lines: Iterable[str], room: int, *, rest: str = _OLDER) -> str:
     """Return a section with as many lines as fit into ``room`` bytes; a cut says so."""
-    head = f"\n## {title}, the newest first\n\n"
-    kept, is_all = fitting(lines, room - size(head) - size(_OLDER))
+    head = f"\n## {title}\n\n"
+    kept, is_all = fitting(lines, room - size(head) - size(rest))
     if is_all and not kept:
         return ""
-    return head + "".join(f"{line}\n" for line in kept) + ("" if is_all else _OLDER)
+    return head + "".join(f"{line}\n" for line in kept) + ("" if is_all else rest)
 
 
 def _within(text: str, limit: int) -> str:

@@ -18,7 +18,7 @@ from hermes.status import Status
 _MOST_ROWS = 100
 _MOST_EVENTS = 50
 _REASON = 300
-_UNTOLD = frozenset({"planned", "executed", "sealed"})  # the runs tell of these
+_UNTOLD = frozenset({"planned", "executed", "sealed", "proposal"})  # the runs tell of these
 
 Runs = Mapping[str, Sequence[IndexLine]]
 

@@ -10,14 +10,16 @@ from collections.abc import Iterable
 
 from hermes import policy
 from hermes.model import Phase
-from hermes.render.advice import advice
+from hermes.render.advice import advice, answers
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, params, plural, prose, when
 from hermes.spec import Spec
 from hermes.state import ExperimentState, Retry
 from hermes.status import Status
+from hermes.steering import Request, Steering
 
 _MOST_RETRIES = 20
+_MOST_REQUESTS = 5
 _REASON = 400
 
 
@@ -26,8 +28,10 @@ def outlook_page(spec: Spec, state: ExperimentState, status: Status) -> str:
     parts = [
         f"# What happens next: {cell(status.id)}",
         _blocked(status) or _due(spec, state, status),
+        _waiting(status),
         _next_run(spec, state, status),
         _retries(state.retries),
+        _asked_for(state.steering),
         "\n".join(["## Limits", "", *_limits(spec, state)]),
         _commands(status),
     ]
@@ -81,9 +85,58 @@ def _next_run(spec: Spec, state: ExperimentState, status: Status) -> str:
 def _what(spec: Spec, state: ExperimentState) -> str:
     if state.retries:
         return f"a trial that was cut off, {code(state.retries[0].run_id)}, again"
+    if state.steering.points:
+        return f"what a person asked for, {code(state.steering.points[0].id)}"
     if spec.strategy is None:
         return "the commands as they are, no strategy is set"
     return f"what the strategy {code(spec.strategy)} proposes"
+
+
+def _waiting(status: Status) -> str:
+    if not status.approvals:
+        return ""
+    approval = status.approvals[0]
+    return "\n".join(
+        [
+            "## Waits for an answer",
+            "",
+            f"Proposal {code(approval.id)} of {code(approval.strategy)}, trial {approval.trial}:",
+            f"It sets {code(params(approval.params, 300), 300)}.",
+            *([f"Its reason: {prose(approval.note)}"] if approval.note else ()),
+            "",
+            *(f"- `{answer}`" for answer in answers(status.id, approval.id)),
+        ]
+    )
+
+
+def _asked_for(steering: Steering) -> str:
+    """Return what people asked for, in the order of its turn; ideas go with the next proposal."""
+    wanted = [*steering.points, *steering.ideas]
+    if not wanted:
+        return ""
+    rows = [_request(item) for item in wanted[:_MOST_REQUESTS]]
+    text = table(("Request", "Asked for", "What", "Why"), rows)
+    more = len(wanted) - _MOST_REQUESTS
+    rest = f"\n\n{CUT} and {more} more." if more > 0 else ""
+    return f"## Asked for by people\n\n{text}{rest}"
+
+
+def _request(item: Request) -> tuple[str, ...]:
+    if item.proposal is None:
+        return (
+            code(item.id),
+            when(item.at),
+            "an idea, for whoever proposes next",
+            cell(item.text, 300),
+        )
+    what = "not to be run: " if item.skip else ""
+    tried = code(params(item.proposal.params, 160), 160)
+    return (
+        code(item.id),
+        when(item.at),
+        f"{what}{tried}",
+        cell(item.text or item.proposal.note, 160),
+    )
 
 
 def _retries(retries: tuple[Retry, ...]) -> str:

@@ -66,7 +66,7 @@ It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes *
 
 ## Why
 
-{_why(manifest)}
+{_why(manifest)}{_heard(manifest, state)}
 
 ## Compared with
 
@@ -108,6 +108,12 @@ Run {code(manifest.run_id)}: {_headline(metrics)}
 
 
 def _tried(manifest: Manifest) -> str:
+    if manifest.outcome is Outcome.SKIPPED:
+        return f"Nothing is run: {prose(manifest.reason)}.\n\n{_params(manifest)}"
+    return _params(manifest)
+
+
+def _params(manifest: Manifest) -> str:
     if not manifest.params:
         return "No parameters are set."
     return json_block(manifest.params, "manifest.json")
@@ -139,6 +145,13 @@ def _why(manifest: Manifest) -> str:
     if manifest.parents:
         lines.append(f"It derives from {_parents(manifest.parents)}.")
     return "\n".join(lines)
+
+
+def _heard(manifest: Manifest, state: ExperimentState) -> str:
+    """Return the ideas of people that go with the plan; ``state`` is that before the run."""
+    requests = state.steering.requests
+    ideas = [requests[name] for name in manifest.ideas if name in requests]
+    return "".join(f"\nA person's idea, {code(idea.id)}: {prose(idea.text)}" for idea in ideas)
 
 
 def _parents(parents: tuple[str, ...]) -> str:
@@ -286,7 +299,7 @@ def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: Experiment
     if not spec.has_command:
         lines.append("Set `executor_command` in SPEC.yaml, so that runs measure something.")
     total = spec.max_iterations_total
-    left = None if total is None else total - state.charged_count - (not metrics.outcome.is_retried)
+    left = None if total is None else total - state.charged_count - metrics.outcome.is_charged
     if left is not None and left <= 0:
         lines.append(f"The {plural(total or 0, 'iteration')} of the experiment are used up.")
     else:

@@ -214,6 +214,7 @@ def _control(spec: Spec, status: Status) -> str:
     lines = [
         f"- One cycle: `{command('run_once', exp=name)}`",
         f"- Several iterations now: `{command('burst', exp=name, n='10')}`",
+        f"- The same, with your word on each proposal: `{command('guided', exp=name, n='10')}`",
         f"- Pause: `{command('pause', exp=name, reason='WHY')}`; a burst ends at its next turn.",
         f"- Resume: `{command('resume', exp=name)}`; it forgives the failures so far.",
         f"- End: `{command('complete', exp=name, reason='WHY')}`",

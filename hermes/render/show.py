@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from hermes.layout import PROJECTIONS
 from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
-from hermes.render.advice import advice
+from hermes.render.advice import advice, answers
+from hermes.render.approval import proposal_lines
 from hermes.render.tables import Column, broken_command, cells, columns, fit, labelled, wrap
 from hermes.render.text import (
     CUT,
@@ -23,6 +24,7 @@ from hermes.render.text import (
     number,
     param,
     params,
+    plural,
     size,
     when,
 )
@@ -44,6 +46,7 @@ def show_text(status: Status, state: ExperimentState, *, width: int) -> str:
     parts = [
         labelled(_standing(status, state), width),
         _blocked_lines(status, width),
+        _waiting_lines(status, width),
         _recent_lines(state.recent, width),
         labelled(_places(status), width),
     ]
@@ -62,7 +65,15 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
     yield "Tier", _tiers(status)
     yield "Priority", f"{status.priority.value}{'' if status.autonomous else ', not autonomous'}"
     yield from _times(status)
+    yield "Asked for", _asked_for(state)
     yield "Failures", f"{status.failure_streak} in a row" if status.failure_streak else ""
+
+
+def _asked_for(state: ExperimentState) -> str:
+    """Return how much people asked for that is still to be done."""
+    points, ideas = len(state.steering.points), len(state.steering.ideas)
+    told = [plural(count, noun) for count, noun in ((points, "point"), (ideas, "idea")) if count]
+    return f"{' and '.join(told)} of people, tried first" if told else ""
 
 
 def _times(status: Status) -> Iterable[tuple[str, str]]:
@@ -101,10 +112,22 @@ def _blocked_lines(status: Status, width: int) -> list[str]:
     if told is None:
         return []
     lines = wrap(f"It does not run: {clip(told.why, _LONG)}.", width)
+    if status.approvals:
+        return lines
     if told.look:
         lines += ["Look:", *broken_command(f"  {told.look}", width)]
     lines += wrap(f"{told.before}, then:" if told.before else "Then:", width)
     return [*lines, *broken_command(f"  {told.command}", width)]
+
+
+def _waiting_lines(status: Status, width: int) -> list[str]:
+    """Return what waits for a person's answer, and the commands that give one."""
+    lines: list[str] = []
+    for approval in status.approvals:
+        lines += ["Waits for an answer:", *proposal_lines(approval, width=width), "Answer with:"]
+        for answer in answers(status.id, approval.id):
+            lines += broken_command(f"  {answer}", width)
+    return lines
 
 
 _RECENT = (
@@ -217,6 +240,7 @@ def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, s
     yield "Strategy", clip(f"{manifest.strategy} ({manifest.origin.value})", _LONG)
     yield "Note", clip(manifest.note, _LONG)
     yield "Repeats", clip(manifest.parent_run or "", 100)
+    yield "Answers", clip(", ".join(filter(None, (manifest.request, *manifest.ideas))), _LONG)
     yield "Seed", str(manifest.seed)
     yield "Times", f"{when(manifest.started_at)} to {when(manifest.completed_at)} UTC"
     yield "Exit", "" if status is None else str(status)

@@ -24,10 +24,12 @@ def creators() -> dict[str, Creator]:
         reclaim,
         reporting,
         seal,
+        steering,
         upkeep,
     )
 
-    modules = (reclaim, plan, execute, seal, project, digest, modes, control, reporting, upkeep)
+    conveyor = (reclaim, plan, execute, seal, project, digest)
+    modules = (*conveyor, modes, control, steering, reporting, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
 
 

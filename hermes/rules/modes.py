@@ -102,26 +102,32 @@ def report_cycle() -> None:
 
 def report_burst() -> None:
     """Say what was found and where to look; exit 1 when no iteration succeeded."""
-    from hermes.steps.project import read_status
-
-    turns.progress.flush()
-    experiment = view().need("exp", str)
+    experiment, again = view().need("exp", str), view().request.again
     tally = turns.turn(experiment).tally
-    status = read_status(view().lab, experiment)
-    again = view().request.again
-    console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")
-    if tally.stopped:
-        console.say(f"It stopped before n: {tally.stopped}.")
-    _say_phase(experiment, tally)
-    if status is not None and status.best_run is not None:
-        console.say(f"Best {status.metric}: {status.best_metric_value:.6g} in {status.best_run}.")
-        console.say(f"Look at: {again} show exp={experiment} run={status.best_run}")
+    say_result(experiment, tally)
     if not tally.successes:
         why = f"{tally.last.outcome.value}: {tally.last.reason}" if tally.last else tally.stopped
         raise CheckFailed(
             f"No iteration of {experiment} succeeded; the last ended as {why}.",
             f"See `{again} show exp={experiment} run=last` and the logs of that run.",
         )
+
+
+def say_result(experiment: str, tally: Tally, *, goes_on: bool = False) -> None:
+    """Say how many runs were made, why no more unless it ``goes_on``, and what is best now."""
+    from hermes.steps.project import read_status
+
+    turns.progress.flush()
+    status = read_status(view().lab, experiment)
+    console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")
+    if tally.stopped:
+        console.say(f"It stopped before n: {tally.stopped}.")
+    if not goes_on:
+        _say_phase(experiment, tally)
+    if status is not None and status.best_run is not None:
+        again = view().request.again
+        console.say(f"Best {status.metric}: {status.best_metric_value:.6g} in {status.best_run}.")
+        console.say(f"Look at: {again} show exp={experiment} run={status.best_run}")
 
 
 def run_demo() -> None:

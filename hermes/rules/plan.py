@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
 from hermes.errors import Busy, RequestError
 from hermes.rules import turns
 from hermes.rules.view import view
+
+if TYPE_CHECKING:  # a command that runs nothing loads no step
+    from hermes.steps.session import Order, Session
 
 BUSY = "is being worked on by another process"
 _WAIT_SECONDS = 20.0  # for a passing cycle to let go of an experiment that a person names
@@ -32,17 +35,13 @@ def task_plan() -> Iterator[dict[str, Any]]:
 
 def plan_run(experiment: str) -> None:
     """Take the lease and plan one run; leave a token that names its package, or none."""
-    from hermes.steps.opening import open_session
     from hermes.steps.plan import Stop, plan
 
     lab, turn, order = view().lab, turns.turn(experiment), view().order(experiment)
     layout = lab.layout.experiment(experiment)
     with turns.put_down_on_error(experiment, attended=order.attended):
         if experiment in view().quotas and not signals.halt():
-            turn.session = open_session(lab, experiment, order)
-            if turn.session is None and order.attended:
-                console.notice(f"{experiment} {BUSY}{_holder(experiment)}: waiting a little.")
-                turn.session = open_session(lab, experiment, order, wait_seconds=_WAIT_SECONDS)
+            turn.session = take(experiment, order)
             planned = plan(turn.session) if turn.session else Stop(BUSY)
             if isinstance(planned, Stop):
                 turn.tally.stop(planned)
@@ -53,6 +52,26 @@ def plan_run(experiment: str) -> None:
         lab.projections.write_token(layout.planned, package)
     if order.attended:
         _insist(experiment, turn)
+
+
+def take(experiment: str, order: Order) -> Session | None:
+    """Take the lease, for a person after a little wait; None when somebody else keeps it."""
+    from hermes.steps.opening import open_session
+
+    lab = view().lab
+    session = open_session(lab, experiment, order)
+    if session is None and order.attended:
+        console.notice(f"{experiment} {BUSY}{_holder(experiment)}: waiting a little.")
+        session = open_session(lab, experiment, order, wait_seconds=_WAIT_SECONDS)
+    return session
+
+
+def busy(experiment: str) -> Busy:
+    """Return the answer to whoever asked for an experiment that somebody else keeps."""
+    return Busy(
+        f"{experiment} {BUSY}{_holder(experiment)}.",
+        f"Wait for it, or run `hermes-lab pause exp={experiment}`: it stops after its run.",
+    )
 
 
 def _holder(experiment: str) -> str:
@@ -66,10 +85,7 @@ def _holder(experiment: str) -> str:
 def _insist(experiment: str, turn: turns.Turn) -> None:
     """Turn what an unattended cycle passes over into an answer for the person who asked."""
     if turn.session is None:
-        raise Busy(
-            f"{experiment} {BUSY}{_holder(experiment)}.",
-            f"Wait for it, or run `hermes-lab pause exp={experiment}`: it stops after its run.",
-        )
+        raise busy(experiment)
     if turn.planned is None:
         turns.close(experiment)
         raise RequestError(

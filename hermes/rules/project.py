@@ -31,11 +31,10 @@ def _project_experiment(experiment: str) -> dict[str, Any]:
     from hermes.steps.project import inputs
 
     layout = view().lab.layout.experiment(experiment)
-    chain = [f"iterate:{experiment}"] if experiment in view().chained else []
     return {
         "name": experiment,
         "doc": f"Derive the projections of {experiment}.",
-        "task_dep": chain,
+        "task_dep": view().runs_before(experiment),
         "file_dep": [str(path) for path in inputs(layout) if path.is_file()],
         "actions": [(project_experiment, [experiment])],
         "targets": [str(path) for path in layout.projections()],

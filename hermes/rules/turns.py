@@ -117,4 +117,4 @@ def tell(line: IndexLine) -> None:
 def _last_words() -> str:
     """Say what an interrupted command has done, and what makes the rest."""
     left = (progress.total or 0) - progress.count
-    return progress.last_words(f"; n={left} makes the rest" if left and view().is_attended else "")
+    return progress.last_words(f"; n={left} makes the rest" if left and view().quotas else "")

@@ -33,6 +33,10 @@ _ALL_PROJECTIONS = frozenset(PROJECTIONS)
 _VALUES = "_values_:"
 MODES = ("burst", "swarm")
 """The commands that make runs of one experiment because somebody asked for just these."""
+GUIDED = "guided"
+"""The one that has no chain of tasks, for a person comes between its steps."""
+GUIDING = "_guide"
+"""The task that makes its runs."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class View:
     def quotas(self) -> dict[str, int]:
         """How many runs each experiment gets in this call, in their turn."""
         command = self.request.command
-        if self.is_attended:
+        if command in MODES:
             return {self.need("exp", str): self.need("n", int)}
         if command != "run_once":
             return {}
@@ -174,7 +178,7 @@ class View:
     @property
     def is_attended(self) -> bool:
         """Say whether this call was given for an experiment by name, and not by the clock."""
-        return self.request.command in MODES
+        return self.request.command in (*MODES, GUIDED)
 
     def order(self, experiment: str) -> Order:
         """Return what this call asks of an experiment's iterations."""
@@ -221,6 +225,13 @@ class View:
     def chained(self) -> list[str]:
         """Experiments whose chain of steps is loaded."""
         return self.names if self.shows_all else list(self.quotas)
+
+    def runs_before(self, experiment: str) -> list[str]:
+        """Return the tasks that make runs of an experiment in this call, before it is projected."""
+        if experiment in self.chained:
+            return [f"iterate:{experiment}"]
+        is_guided = self.request.command == GUIDED and experiment == self.given("exp", str)
+        return [GUIDING] if is_guided else []
 
     @cached_property
     def projected(self) -> list[str]:

@@ -19,8 +19,8 @@ from hermes.search.number_declarations import read_number
 from hermes.search.refusals import Place, shown
 
 MOST_PARAMETERS = 500
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
-_UNFIT = re.compile("[\0\ud800-\udfff]")
+PARAMETER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+UNFIT = re.compile("[\0\ud800-\udfff]")
 _NUMBER_KEYS = ("type", "low", "high", "log", "step", "when")
 _KEYS: dict[str, tuple[str, ...]] = {
     "float": _NUMBER_KEYS,
@@ -65,7 +65,7 @@ def _check_names(declared: Mapping[object, object], source: str) -> None:
         )
     variables: dict[str, str] = {}
     for name in declared:
-        if not isinstance(name, str) or not _NAME.match(name):
+        if not isinstance(name, str) or not PARAMETER_NAME.match(name):
             raise SpecError(
                 f"{source}: {shown(name)} cannot be the name of a parameter.",
                 "Begin with a letter or _, then letters, digits, _ . -; at most 64 in all.",
@@ -143,7 +143,7 @@ def _choice(raw: object, place: Place) -> ParamValue:
 
 
 def _text(raw: str, place: Place) -> str:
-    if _UNFIT.search(raw):
+    if UNFIT.search(raw):
         raise place.refuse(
             f"has the choice {shown(raw)}, which no environment variable can hold.",
             "Leave out NUL characters and lone surrogates.",

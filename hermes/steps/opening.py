@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from hermes.decisions import Intent
 from hermes.lab import Lab
-from hermes.model import Intent
 from hermes.steps.reconcile import reconcile
 from hermes.steps.session import Order, Session
 

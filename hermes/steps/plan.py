@@ -10,7 +10,7 @@ from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile, RequestError
 from hermes.files import Syncing
 from hermes.layout import PackageLayout, dispatch_id, run_id
-from hermes.model import SCHEMA_VERSION, Manifest, Package, Params, Phase
+from hermes.model import SCHEMA_VERSION, Manifest, Outcome, Package, Params, Phase
 from hermes.spec import Spec
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Halted, Session, TakenOver
@@ -66,21 +66,30 @@ def plan(session: Session) -> Planned | Stop:
 
 
 def _plan(session: Session) -> Planned | Stop:
-    session.beat()  # short runs give no other sign of life
-    session.catch_up()
-    stop = _held_back(session)
+    stop = held_back(session)
     if stop is not None:
         return stop
-    if not session.has_planned:
-        _check_metric(session)
     planned = _waiting(session)
     if planned is None:
         idea = next_idea(session)
         if idea is None:
-            return _exhausted(session)
+            return exhausted(session)
         planned = _publish(session, idea)
     _begin(session, planned)
     return planned
+
+
+def held_back(session: Session) -> Stop | None:
+    """Say why no run may be planned now, after a look at what others decided; None if one may.
+
+    Writes: perhaps a phase line in the journal. Raises RequestError as ``plan``.
+    """
+    session.beat()  # short runs give no other sign of life
+    session.catch_up()
+    stop = _refused(session)
+    if stop is None and not session.has_planned:
+        _check_metric(session)
+    return stop
 
 
 def _check_metric(session: Session) -> None:
@@ -100,11 +109,11 @@ def _check_metric(session: Session) -> None:
         )
 
 
-def _held_back(session: Session) -> Stop | None:
+def _refused(session: Session) -> Stop | None:
     if session.fenced_out:
         return Stop(FENCED)
     attended = session.order.attended
-    refused = policy.refusal(session.state, attended=attended and not session.has_planned)
+    refused = policy.refusal(session.state, attended=attended, begun=session.has_planned)
     if refused is not None:
         return Stop(refused, policy.remedy(session.state, session.spec))
     change = policy.review(session.state, session.spec, attended=attended)
@@ -123,7 +132,7 @@ def _spoken_for(session: Session) -> Stop | None:
     return None
 
 
-def _exhausted(session: Session) -> Stop:
+def exhausted(session: Session) -> Stop:
     """Say that every point was tried; without a person who looks on, that is the end."""
     stop = Stop(
         "the search space has no point left to try",
@@ -161,9 +170,10 @@ def _publish(session: Session, idea: Idea) -> Planned:
     from hermes.executing.sandbox import check_workspace
     from hermes.render.run_text import plan_text
 
-    spec = session.spec.at_tier(session.tier)
-    _check_parameters(session, spec, idea.proposal.params)
-    check_workspace(spec, data_root=session.lab.layout.root, environment=session.base_environment)
+    spec, root = session.spec.at_tier(session.tier), session.lab.layout.root
+    if not idea.skip:
+        _check_parameters(session, spec, idea.proposal.params)
+        check_workspace(spec, data_root=root, environment=session.base_environment)
     manifest = _draft(session, idea)
     package = Package(
         schema_version=SCHEMA_VERSION,
@@ -220,6 +230,10 @@ def _draft(session: Session, idea: Idea) -> Manifest:
         spec_sha256=session.loaded.sha256,
         planned_at=planned_at,
         duplicates_avoided=idea.proposal.duplicates_avoided,
+        request=idea.request,
+        ideas=idea.ideas,
+        outcome=Outcome.SKIPPED if idea.skip else None,
+        reason=idea.reason,
     )
 
 

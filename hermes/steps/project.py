@@ -57,13 +57,15 @@ def project(lab: Lab, experiment: str) -> Projected:
     """Write every projection of an experiment that differs from what it should be.
 
     Writes: the projections and checkpoints, by rename, under the experiment's projection lock;
-    the index, when it is not what was read the last time and does not name just the sealed runs.
+    the file of a proposal that waits, and the removal of one that does not any more; the index,
+    when it is not what was read the last time and does not name just the sealed runs.
     Raises BrokenFile when the SPEC cannot be read.
     """
     with lab.projections.lock(experiment):
         seen, past = _look_mended(lab, experiment)
         for path, data in _derived(lab, past, _in_flight(lab, experiment)).items():
             lab.projections.write(path, data)
+        lab.control.show(experiment, _questions(lab, past))
     return Projected(seen, past.status().as_of)
 
 
@@ -127,6 +129,16 @@ def _derived(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> dict[Pat
     }
 
 
+def _questions(lab: Lab, past: History) -> dict[Path, bytes]:
+    """Return the file of the proposal that waits for a person, if one does."""
+    from hermes.render.approval import approval_file
+
+    spec, state = past.spec.spec, past.state
+    if state.waiting is None:
+        return {}
+    return {lab.layout.approval(state.waiting.id): approval_file(spec, state, state.waiting)}
+
+
 def differing(lab: Lab, experiment: str) -> list[Path]:
     """Return the derived files of an experiment that are missing or not what its records tell.
 
@@ -146,8 +158,11 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
 
 
 def _wrong(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> list[Path]:
-    derived = _derived(lab, past, in_flight)
-    return [path for path, data in derived.items() if not _holds(path, data)]
+    questions = _questions(lab, past)
+    derived = {**_derived(lab, past, in_flight), **questions}
+    lost = [path for path, data in derived.items() if not _holds(path, data)]
+    shown = lab.control.shown(past.spec.spec.id)
+    return [*lost, *(path for path in shown if path not in questions)]
 
 
 def broken_tokens(lab: Lab, experiment: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Where the next trial comes from: a retry of what was cut off, the strategy, or nothing at all."""
+"""Where the next trial comes from: a retry of what was cut off, a person, or the strategy."""
 
 from __future__ import annotations
 
@@ -7,44 +7,107 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hermes import codec
 from hermes.errors import RequestError
 from hermes.model import EMPTY, Json, Origin, Proposal
-from hermes.spec import STRATEGIES
+from hermes.spec import STRATEGIES, Spec
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
-    from hermes.search.base import Strategy
+    from hermes.search.base import SearchContext, Strategy
     from hermes.search.space import Space
+    from hermes.state import Retry
+    from hermes.steering import Request
 
 PLAIN = "none"
+_MOST_IDEAS = 20
 _DEFAULT_SPACE = "search_space.json"
 
 
 @dataclass(frozen=True)
 class Idea:
-    """A proposal, the number of its trial, and the run it repeats, if any."""
+    """A proposal, the number of its trial, and the run it repeats, if any.
+
+    ``request`` is the person's request that it answers, ``ideas`` those in words that go with it.
+    ``skip`` says that a person wants it passed over.
+    """
 
     proposal: Proposal
     trial: int
-    parent_run: str | None
+    parent_run: str | None = None
+    request: str | None = None
+    ideas: tuple[str, ...] = ()
+    skip: bool = False
+    reason: str = ""
 
 
 def next_idea(session: Session) -> Idea | None:
-    """Return what to try next; None when the search space has no point left."""
+    """Return what to try next; None when the search space has no point left.
+
+    What was cut off goes first, then what people asked for, then the strategy's own.
+    """
     flying = [planned.manifest for planned in session.in_flight]
-    trials = {manifest.trial for manifest in flying}
+    trials, requests = {item.trial for item in flying}, {item.request for item in flying}
     retry = next((item for item in session.state.retries if item.trial not in trials), None)
     if retry is not None:
-        note = f"runs {retry.run_id} again: it was cut off"
-        proposal = Proposal(retry.params, retry.strategy, Origin.RETRY, note, retry.parents)
-        return Idea(proposal, retry.trial, retry.run_id)
-    number = max(session.state.last_trial, *trials, 0) + 1
+        return _again(retry)
+    wanted = [item for item in session.state.steering.points if item.id not in requests]
+    number = next_trial(session)
+    if wanted:
+        return _wanted(wanted[0], number)
+    proposed = propose(session, number)
+    return None if proposed is None else Idea(proposed, number, ideas=new_ideas(session))
+
+
+def next_trial(session: Session) -> int:
+    """Return the number of the next trial that is not a repetition."""
+    flying = (planned.manifest.trial for planned in session.in_flight)
+    return max(session.state.last_trial, *flying, 0) + 1
+
+
+def propose(session: Session, number: int) -> Proposal | None:
+    """Ask the strategy, if there is one, for trial ``number``; None when it has nothing left."""
+    strategy = made_strategy(session)
+    if strategy is None:
+        return Proposal(EMPTY, PLAIN, Origin.PLAIN)
+    return strategy.ask(number, [item.manifest.params for item in session.in_flight])
+
+
+def made_strategy(session: Session) -> Strategy | None:
+    """Return the session's strategy, made when first asked for. Raises as ``make_strategy``."""
     if session.strategy is None and session.strategy_name is not None:
         session.strategy = make_strategy(session, session.strategy_name)
-    if session.strategy is None:
-        return Idea(Proposal(EMPTY, PLAIN, Origin.PLAIN), number, None)
-    proposed = session.strategy.ask(number, [manifest.params for manifest in flying])
-    return None if proposed is None else Idea(proposed, number, None)
+    return session.strategy
+
+
+def _again(retry: Retry) -> Idea:
+    """Repeat a trial; what a person asked for stays that person's."""
+    origin = Origin.HUMAN if retry.origin is Origin.HUMAN else Origin.RETRY
+    note = f"runs {retry.run_id} again: it was cut off"
+    proposal = Proposal(retry.params, retry.strategy, origin, note, retry.parents)
+    return Idea(proposal, retry.trial, retry.run_id, retry.request)
+
+
+def _wanted(request: Request, number: int) -> Idea:
+    assert request.proposal is not None, "an idea in words is no point"
+    reason = (
+        f"a person passed it over: {request.text}" if request.text else "a person passed it over"
+    )
+    return Idea(
+        request.proposal,
+        number,
+        request=request.id,
+        ideas=request.ideas,
+        skip=request.skip,
+        reason=reason if request.skip else "",
+    )
+
+
+def new_ideas(session: Session) -> tuple[str, ...]:
+    """Return the ideas that no plan has repeated yet: the next proposal is made after them."""
+    taken = {name for planned in session.in_flight for name in planned.manifest.ideas}
+    left = [idea.id for idea in session.state.steering.ideas if idea.id not in taken]
+    return tuple(left[:_MOST_IDEAS])
 
 
 def make_strategy(session: Session, name: str) -> Strategy:
@@ -52,23 +115,13 @@ def make_strategy(session: Session, name: str) -> Strategy:
 
     Raises RequestError when a strategy is named and there is no search space for it.
     """
-    from hermes.search.base import SearchContext
     from hermes.search.registry import known, make
-    from hermes.steps.consulting import consultant
 
     if name in STRATEGIES and name not in known():
         raise RequestError(
             f"The strategy {name!r} is not there yet.", f"Choose one of: {', '.join(known())}."
         )
-    context = SearchContext(
-        space=find_space(session),
-        direction=session.spec.metric_direction,
-        seed=session.seed,
-        budget=session.spec.max_iterations_total,
-        options=_options(session, name),
-        agent=consultant(session),
-    )
-    strategy = make(name, context)
+    strategy = make(name, search_context(session, name))
     for line in session.lab.index(session.experiment).read().lines:
         if line.fidelity_tier == session.tier:  # runs of different tiers are never compared
             strategy.tell(line.trial_record())
@@ -83,15 +136,50 @@ def _options(session: Session, name: str) -> Mapping[str, Json]:
     return {**of_spec, **(session.order.options or {})}
 
 
+def search_context(session: Session, name: str) -> SearchContext:
+    """Return what the strategy ``name`` is made from. Raises as ``find_space``."""
+    from hermes.search.base import SearchContext
+    from hermes.steps.consulting import consultant
+
+    return SearchContext(
+        space=find_space(session),
+        direction=session.spec.metric_direction,
+        seed=session.seed,
+        budget=session.spec.max_iterations_total,
+        options=_options(session, name),
+        agent=consultant(session),
+    )
+
+
+def basis(session: Session) -> str:
+    """Return a digest of what proposals are made from, beside the runs that were told."""
+    name = session.strategy_name
+    told = repr((name, session.tier))
+    if name is not None:
+        context = search_context(session, name)
+        told += repr((context.space.dimensions, context.direction, context.seed, context.budget))
+        told += repr(sorted(context.options.items()))
+    return codec.digest(told.encode("utf-8", "backslashreplace"))[:16]
+
+
 def find_space(session: Session) -> Space:
     """Read the search space: the command's, the SPEC's, or the workspace's own file."""
-    chosen = session.order.search_space or session.spec.search_space or _workspace_space(session)
-    if chosen is None:
+    found = space_of(session.spec, session.order.search_space, source=str(session.layout.spec))
+    if found is None:
         raise RequestError(
             f"Strategy {session.strategy_name!r} needs a search space, and there is none.",
             f"Put a {_DEFAULT_SPACE} into the workspace, or give search_space=FILE.",
         )
-    return read_space(chosen, source=str(session.layout.spec))
+    return found
+
+
+def space_of(spec: Spec, named: Path | str | None, *, source: str) -> Space | None:
+    """Read the space of an experiment; None when it has none. Raises SpecError.
+
+    ``named`` is the file that a command names in its place, ``source`` that of the SPEC.
+    """
+    chosen = named or spec.search_space or _workspace_space(spec)
+    return None if chosen is None else read_space(chosen, source=source)
 
 
 def read_space(chosen: Path | str | Mapping[str, object], *, source: str) -> Space:
@@ -103,7 +191,6 @@ def read_space(chosen: Path | str | Mapping[str, object], *, source: str) -> Spa
     return load_space(Path(chosen))
 
 
-def _workspace_space(session: Session) -> Path | None:
-    root = session.spec.workspace_root
-    path = Path(root) / _DEFAULT_SPACE if root is not None else None
+def _workspace_space(spec: Spec) -> Path | None:
+    path = Path(spec.workspace_root) / _DEFAULT_SPACE if spec.workspace_root is not None else None
     return path if path is not None and path.is_file() else None

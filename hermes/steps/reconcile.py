@@ -63,6 +63,7 @@ def _holds_sealed_run(session: Session, folder: PackageLayout) -> bool:
 def _seal_remains(
     session: Session, folder: PackageLayout, package: Package, manifest: Manifest
 ) -> None:
+    from hermes.executing.run import passed_over
     from hermes.executing.strays import stop_marked
 
     packages = session.lab.packages
@@ -70,8 +71,11 @@ def _seal_remains(
     if execution is None:
         stop_marked(f"LAB_RUN_ID={manifest.run_id}")  # what a killed owner left running
         packages.detach_logs(folder)
-        execution = _interrupted(session, manifest)
-        session.lab.record("interrupted", session.experiment, manifest.run_id)
+        if manifest.outcome is Outcome.SKIPPED:
+            execution = passed_over(manifest, session.lab.now())
+        else:
+            execution = _interrupted(session, manifest)
+            session.lab.record("interrupted", session.experiment, manifest.run_id)
     seal(session, Planned(package, folder, manifest), execution)
 
 

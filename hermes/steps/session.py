@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes import history
+from hermes.decisions import Intent
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
-from hermes.model import Intent, Json, Lease, Phase, Trial
+from hermes.model import Json, Lease, Phase, Trial
 from hermes.state import ExperimentState, current_tier
 from hermes.steps.mending import read_mended
 from hermes.store.specs import LoadedSpec

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hermes import files
+from hermes.decisions import Intent
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
-from hermes.model import IndexLine, Intent
+from hermes.model import IndexLine
 from hermes.steps.reclaim import is_worked_on
 from hermes.store.specs import load
 
-_DECISIONS = (Intent.PHASE.value, Intent.TIER.value, Intent.SPEC.value)
+_UNTOLD = (Intent.CREATED, Intent.NOTE)
+_DECISIONS = [intent.value for intent in Intent if intent not in _UNTOLD]
 
 
 @dataclass(frozen=True)

@@ -159,12 +159,14 @@ def _differing(lab: Lab, name: str) -> list[Path]:
 
 def _needs(experiment: str, past: history.History) -> Iterator[Finding]:
     """Say when an experiment waits for a person or keeps failing."""
-    if past.state.phase is Phase.AWAITING_HUMAN:
-        yield Finding(
-            experiment,
-            f"waits for a person: {past.state.phase_reason or 'no reason given'}",
-            f"Look at it, then `hermes-lab resume exp={experiment}`",
-        )
+    from hermes.render.advice import advice
+
+    status = past.status()
+    told = advice(status)
+    if status.phase is Phase.AWAITING_HUMAN and told is not None:
+        why = told.why if status.phase_reason else "no reason given"
+        remedy = f"Look at it, then `{told.command}`"
+        yield Finding(experiment, f"waits for a person: {why}", remedy)
     elif past.state.failure_streak >= policy.ASK_AFTER:
         yield Finding(
             experiment,

@@ -77,6 +77,8 @@ def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLin
         sha256=sha256,
         duplicates_avoided=manifest.duplicates_avoided,
         parents=manifest.parents,
+        request=manifest.request,
+        ideas=manifest.ideas,
     )
 
 

@@ -6,11 +6,14 @@ long as another process keeps the file's lock (it does so for the moment of one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from hermes import chain
-from hermes.model import Intent, JournalRecord, Phase
+from hermes.codec import digest
+from hermes.decisions import Asked, Decision, Intent, JournalRecord
+from hermes.model import Params, Phase
 
 JournalPart: TypeAlias = chain.Part[JournalRecord]
 
@@ -47,15 +50,42 @@ class Journal:
         tier: str | None = None,
         reason: str = "",
         spec_sha256: str | None = None,
+        request: str | None = None,
+        params: Params | None = None,
+        decision: Decision | None = None,
+        asked: Asked | None = None,
+        runs: int | None = None,
+        since: int | None = None,
+        check: Callable[[], None] | None = None,
     ) -> JournalRecord:
         """Write a decision down; when this returns, no crash can undo it. Raises BrokenFile.
+
+        What is enqueued gets its id here. ``check`` is called while nobody else can append; what
+        it raises goes on, and nothing is written then.
 
         Writes: one line of the journal, synced.
         """
 
         def make(seq: int, previous: str | None) -> JournalRecord:
+            if check is not None:
+                check()
             return JournalRecord(
-                seq, at, intent, by, after_runs, phase, tier, reason, spec_sha256, previous
+                seq,
+                at,
+                intent,
+                by,
+                after_runs,
+                phase,
+                tier,
+                reason,
+                spec_sha256,
+                previous,
+                _request_id(seq, at, previous) if intent is Intent.ENQUEUE else request,
+                params,
+                decision,
+                asked,
+                runs,
+                since,
             )
 
         return chain.append(self._path, JournalRecord, make, durable=True)
@@ -71,3 +101,9 @@ class Journal:
         if records and records[0].intent is not Intent.CREATED:
             problems.append(f"{self._path}: does not begin with `created`")
         return problems
+
+
+def _request_id(seq: int, at: str, previous: str | None) -> str:
+    """Return the id of what line ``seq`` enqueues; no line of another journal has the same."""
+    mark = digest(f"{seq} {at} {previous}".encode())[:8]
+    return f"q{seq:06d}-{mark}"
