@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from hermes import codec, files
 from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
-from hermes.model import Direction
-from hermes.state import FOLD, ExperimentState, fold_intent, fold_run
+from hermes.model import DERIVED_VERSION, Direction
+from hermes.state import ExperimentState, fold_intent, fold_run
 from hermes.status import Status, status_of
 from hermes.store.specs import LoadedSpec, load
 
@@ -21,10 +21,10 @@ _MARK_BYTES = 20
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state, the number of the fold that made it, and the ends of the two streams."""
+    """A state, the version that folded it, and the ends of the two streams."""
 
     schema_version: int
-    fold: int
+    derived_version: int
     journal_mark: str
     metrics_mark: str
     state: ExperimentState
@@ -85,7 +85,7 @@ def checkpoint(lab: Lab, experiment: str, state: ExperimentState) -> bytes:
     return codec.to_line(
         Checkpoint(
             lab.schema_version,
-            FOLD,
+            DERIVED_VERSION,
             _mark(layout.journal, state.journal_bytes),
             _mark(layout.metrics, state.metrics_bytes),
             state,
@@ -105,7 +105,7 @@ def _checkpointed(
     state = saved.state
     fits = (
         saved.schema_version == lab.schema_version
-        and saved.fold == FOLD
+        and saved.derived_version == DERIVED_VERSION
         and state.direction is direction
         and saved.journal_mark == _mark(layout.journal, state.journal_bytes)
         and saved.metrics_mark == _mark(layout.metrics, state.metrics_bytes)

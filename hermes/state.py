@@ -16,7 +16,6 @@ from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tall
 from hermes.model import DEFAULT_TIER, Direction, IndexLine, Origin, Outcome, Params, Phase
 from hermes.steering import Steering, Waiting
 
-FOLD = 3  # another number whenever the state, or what is folded into it, changes
 RECENT_RUNS = 10
 TOP_RUNS = 5
 RECENT_NOTES = 10

@@ -7,6 +7,7 @@ from labs import PROJECTED, a_lab, an_experiment, burst, hermes, lines, views
 
 from hermes import codec, history
 from hermes.cli.request import idle
+from hermes.model import DERIVED_VERSION
 from hermes.rules.view import View
 from hermes.steps.project import project, project_lab, read_index, signature
 from hermes.steps.refresh import refresh
@@ -57,10 +58,10 @@ def as_another_version_wrote_it(lab, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda raw: raw.pop("fold"),
-        lambda raw: raw.update(fold=raw["fold"] - 1),
-        lambda raw: raw.update(fold=raw["fold"] + 1),
-        lambda raw: raw.update(state={"direction": "minimize"}, fold=0),
+        lambda raw: raw.pop("derived_version"),
+        lambda raw: raw.update(derived_version=raw["derived_version"] - 1),
+        lambda raw: raw.update(derived_version=raw["derived_version"] + 1),
+        lambda raw: raw.update(state={"direction": "minimize"}, derived_version=0),
         lambda raw: raw["state"].pop("direction"),
     ],
     ids=["unnumbered", "older", "newer", "short", "without a field"],
@@ -150,6 +151,26 @@ def note():
     from hermes.decisions import Intent
 
     return Intent.NOTE
+
+
+def test_what_another_version_derived_is_derived_anew(lab, monkeypatch):
+    root, layout = lab.layout.root, lab.layout.experiment("exp")
+    assert hermes(root, "status").returncode == 0
+    assert view(lab).stale == []
+    with monkeypatch.context() as patch:
+        patch.setattr("hermes.steps.project.DERIVED_VERSION", 999)
+        assert view(lab).stale == ["exp"]
+    database = lab.layout.task_database
+    recorded = database.read_bytes().splitlines(keepends=True)
+    older = [line for line in recorded if b'"project:exp"' in line][-1]
+    raw = codec.parse_line(older)
+    del raw["sum"]
+    text = codec.to_json(raw).replace(b"[%d]" % DERIVED_VERSION, b"[0]")
+    database.write_bytes(b"".join(recorded) + codec.to_line(codec.from_json(text)))
+    layout.blackboard.write_bytes(b"of another form")
+    assert hermes(root, "status").returncode == 0
+    assert layout.blackboard.read_bytes() != b"of another form"
+    assert view(lab).stale == []
 
 
 def burst_without_projecting(lab):

@@ -13,6 +13,7 @@ from hermes import codec, files
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.layout import PROJECTED_FROM, ExperimentLayout
+from hermes.model import DERIVED_VERSION
 from hermes.status import AsOf, Status
 from hermes.store.projections import LAB_LOCK
 
@@ -29,9 +30,12 @@ def inputs(layout: ExperimentLayout) -> list[Path]:
 
 
 def signature(layout: ExperimentLayout) -> Signature:
-    """Return size and modification time (ns) of each input; what tells fresh from stale."""
+    """Return what tells fresh from stale: size and modification time (ns) of each input.
+
+    And the version of what is derived, so that none of another program's is taken for our own.
+    """
     folder = str(layout.folder)  # a thousand paths would take longer than looking at the files
-    return [_size_and_time(f"{folder}/{name}") for name in PROJECTED_FROM]
+    return [[DERIVED_VERSION], *(_size_and_time(f"{folder}/{name}") for name in PROJECTED_FROM)]
 
 
 def _size_and_time(path: str) -> list[int]:
