@@ -184,8 +184,8 @@ def test_a_burst_that_asks_an_agent_is_killed_and_goes_on_the_same(copies, tmp_p
 
 
 @pytest.mark.slow
-def test_a_burst_that_asks_an_agent_is_killed_at_every_seventh_operation(copies, tmp_path):
-    check_agent(copies, tmp_path, every=7)
+def test_a_burst_that_asks_an_agent_is_killed_at_every_eleventh_operation(copies, tmp_path):
+    check_agent(copies, tmp_path, every=11)
 
 
 def test_create_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
