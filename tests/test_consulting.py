@@ -290,7 +290,7 @@ def test_the_run_before_is_history_while_the_agent_thinks(lab, experiment):
     ("fields", "fault"),
     [
         ({"strategy_options": {}}, "names no command"),
-        ({"strategy_options": {"command": "a", "retries": 9}}, "retries is 9"),
+        ({"strategy_options": {"command": "a", "retries": 9}}, "is 9"),
         ({"strategy_options": {"command": "a"}, "agent_provider": "codex"}, "'codex' cannot be"),
     ],
 )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from hermes.errors import RequestError
 from hermes.model import Json
-from hermes.search.base import check_options
+from hermes.search.base import check_options, number_option
 from hermes.search.registry import check
 from hermes.spec import Command
 
 NAME = "llm"
 MOST_RETRIES = 5
-MOST_MINUTES = 24 * 60.0
+LEAST_MINUTES, MOST_MINUTES = 0.001, 24 * 60.0
 _NAMES = ("command", "retries", "timeout_minutes", "fallback")
 _EXAMPLE = "strategy_options: {command: COMMAND}"
 
@@ -34,11 +35,14 @@ class LlmOptions:
 def read_options(options: Mapping[str, Json]) -> LlmOptions:
     """Return the options of a SPEC. Raises RequestError for what is missing, unknown or wrong."""
     check_options(NAME, options, _NAMES)
+    number = partial(number_option, NAME, options)
+    retries = number("retries", LlmOptions.retries, low=0, high=MOST_RETRIES, whole=True)
+    minutes = LlmOptions.timeout_minutes
     return LlmOptions(
         command=_command(options.get("command")),
-        retries=_retries(options.get("retries", LlmOptions.retries)),
-        timeout_minutes=_minutes(options.get("timeout_minutes", LlmOptions.timeout_minutes)),
-        fallback=_fallback(options.get("fallback", LlmOptions.fallback)),
+        retries=int(retries),
+        timeout_minutes=number("timeout_minutes", minutes, low=LEAST_MINUTES, high=MOST_MINUTES),
+        fallback=_fallback(options.get("fallback") or LlmOptions.fallback),
     )
 
 
@@ -54,29 +58,17 @@ def _command(given: Json) -> Command:
         words = [word for word in given if isinstance(word, str)]
         if len(words) == len(given):
             return tuple(words)
-    raise _refused("command", "is no command", f"Write a text or a list of words: `{_EXAMPLE}`.")
-
-
-def _retries(given: Json) -> int:
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MOST_RETRIES:
-        return given
-    raise _refused("retries", f"is {given!r}", f"Write a whole number from 0 to {MOST_RETRIES}.")
-
-
-def _minutes(given: Json) -> float:
-    is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if is_number and 0 < given <= MOST_MINUTES:  # type: ignore[operator]
-        return float(given)  # type: ignore[arg-type]
-    remedy = f"Write a number of minutes above 0, up to {MOST_MINUTES:g}."
-    raise _refused("timeout_minutes", f"is {given!r}", remedy)
+    raise RequestError(
+        f"The option 'command' of the strategy {NAME!r} is no command.",
+        f"Write a text or a list of words: `{_EXAMPLE}`.",
+    )
 
 
 def _fallback(given: Json) -> str:
     if not isinstance(given, str) or given == NAME:
-        raise _refused("fallback", f"is {given!r}", "Name another strategy, such as random.")
+        raise RequestError(
+            f"The option 'fallback' of the strategy {NAME!r} is {given!r}.",
+            "Name another strategy, such as random.",
+        )
     check(given)
     return given
-
-
-def _refused(option: str, fault: str, remedy: str) -> RequestError:
-    return RequestError(f"strategy_options.{option} {fault}.", remedy)
