@@ -74,7 +74,7 @@ def test_a_strategy_without_a_search_space_says_where_to_put_one(lab, tmp_path):
 
 def test_a_strategy_that_is_not_there_yet_says_which_ones_are(lab, tmp_path):
     an_experiment(lab, tmp_path, strategy="tree")
-    with pytest.raises(RequestError, match=r"Choose one of: .*grid, random"):
+    with pytest.raises(RequestError, match=r"Choose one of: .*grid, .*random"):
         burst(lab, "exp", 1)
 
 
