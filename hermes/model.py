@@ -17,7 +17,7 @@ from typing import TypeAlias, Union
 from hermes.exchange import Exchange
 
 SCHEMA_VERSION = 1
-DERIVED_VERSION = 3  # another number whenever a projection, or the state behind it, changes form
+DERIVED_VERSION = 4  # another number whenever a projection, or the state behind it, changes form
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
 

@@ -44,6 +44,7 @@ class _Asked:
     number: int | None = None
     at_once = False
     may_finish = False
+    may_wait = False
 
 
 def catch() -> Callable[[], None]:
@@ -51,7 +52,7 @@ def catch() -> Callable[[], None]:
 
     One that the caller ignores (``nohup``, a shell's ``&``) stays ignored.
     """
-    _Asked.number, _Asked.at_once = None, False
+    _Asked.number, _Asked.at_once, _Asked.may_wait = None, False, False
     usual = {**dict.fromkeys(_ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
     caught = {number: old for number, old in usual.items() if signal.getsignal(number) is old}
     try:
@@ -78,6 +79,17 @@ def finishing(*, in_hand: bool = True) -> Iterator[None]:
         yield
     finally:
         _Asked.may_finish = before
+
+
+@contextlib.contextmanager
+def later() -> Iterator[None]:
+    """Let no signal cut the body short; one that would have is raised when it is done."""
+    before, _Asked.may_wait = _Asked.may_wait, True
+    try:
+        yield
+    finally:
+        _Asked.may_wait = before
+    halt()
 
 
 def halt() -> bool:
@@ -115,4 +127,5 @@ def _handle(number: int, frame: object) -> None:  # noqa: ARG001  the signal mod
             os.write(2, _ONCE)  # a stream may be in the middle of a write
         return
     _Asked.at_once = True
-    raise Terminated(number)
+    if not _Asked.may_wait:
+        raise Terminated(number)

@@ -110,12 +110,13 @@ class _Course:
         """Take in the run that is on its way into history; False when it does not get there."""
         if self._session.sealing is None:
             return True
-        line = settle(self._session)
-        if line is None:
-            self._tally.stopped = FENCED
-            return False
-        self._tally.add(line)
-        self._on_run(line)
+        with self._session.order.uncut():
+            line = settle(self._session)
+            if line is None:
+                self._tally.stopped = FENCED
+                return False
+            self._tally.add(line)
+            self._on_run(line)
         return True
 
     def _meanwhile(self) -> None:

@@ -76,7 +76,7 @@ def use_spare_runs() -> None:
             return
         turn = turns.turn(experiment)
         with turns.put_down_on_error(experiment, attended=False):
-            order = Order(halt=signals.halt)
+            order = Order(halt=signals.halt, uncut=signals.later)
             with opened(lab, experiment, order) as session, signals.finishing():
                 if session is not None:
                     iterate(session, turn.tally, 1, on_run=turns.tell)

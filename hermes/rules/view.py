@@ -185,7 +185,9 @@ class View:
         from hermes.steps.session import Order
 
         if not self.is_attended:
-            return Order(runs=self.quotas.get(experiment, 1), halt=signals.halt)
+            return Order(
+                runs=self.quotas.get(experiment, 1), halt=signals.halt, uncut=signals.later
+            )
         return Order(
             attended=True,
             runs=self.need("n", int),
@@ -196,6 +198,7 @@ class View:
             pause_seconds=self.given("pause", float) or 0.0,
             parallel=self.given("parallel", int),
             halt=signals.halt,
+            uncut=signals.later,
         )
 
     @property

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from hermes import acceptance, history, policy
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.model import Execution, IndexLine, Manifest, Outcome, RunMetrics
+from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
@@ -55,9 +54,8 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     metrics = _judged(session, planned.manifest, execution)
     manifest = _final(session, planned.manifest, execution)
     text = result_text(session.spec, manifest, metrics, session.state)
-    fence = session.lab.leases.fenced(session.lease)
     line = index_line(manifest, metrics, "")
-    write = partial(_write, session.lab, planned, manifest, metrics, text, fence)
+    write = partial(_write, session.lab, session.lease, planned, manifest, metrics, text)
     session.sealing = Sealing(planned, line, session.state.metrics_bytes, write)
     if planned in session.in_flight:
         session.in_flight.remove(planned)
@@ -96,20 +94,22 @@ def settle(session: Session) -> IndexLine | None:
 
 def _write(
     lab: Lab,
+    lease: Lease,
     planned: Planned,
     manifest: Manifest,
     metrics: RunMetrics,
     text: str,
-    fence: AbstractContextManager[bool],
 ) -> tuple[IndexLine, int] | None:
     """Write the run into history; returns its line and what the index grew by, in bytes."""
+    fence = lab.leases.fenced(lease)
     bundle = lab.bundles.seal(planned.folder, manifest, metrics, text, fence=fence)
     if bundle is None:
         return None
     line = index_line(bundle.manifest, metrics, bundle.sha256)
     written = lab.index(manifest.experiment).append(line)
     detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
-    lab.record("sealed", manifest.experiment, line.run_id, detail)
+    if written:
+        lab.record("sealed", manifest.experiment, line.run_id, detail)
     lab.packages.recycle(planned.folder)
     return line, len(written)
 

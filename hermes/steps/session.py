@@ -7,6 +7,7 @@ It is opened by ``steps/opening``, which first completes what an earlier owner l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +41,8 @@ class Order:
     ``attended`` means that a person or agent gave the command for this experiment, so cadence
     and autonomy do not hold it back. ``runs`` bounds the iterations, ``parallel`` those at a time
     (None: as the SPEC says). ``options`` are the strategy's, in the place of the SPEC's.
-    ``halt`` says whether no further run is wanted; it raises when none may go on.
+    ``halt`` says whether no further run is wanted; it raises when none may go on. While a run is
+    entered into history within ``uncut``, no signal cuts that short.
     """
 
     attended: bool = False
@@ -52,6 +54,7 @@ class Order:
     parallel: int | None = None
     options: Mapping[str, Json] | None = None
     halt: Callable[[], bool] = _go_on
+    uncut: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class TakenOver(Exception):
