@@ -171,7 +171,9 @@ def _request(waiting: Waiting, record: JournalRecord) -> Request:
     if record.decision is Decision.EDIT:
         params = EMPTY if record.params is None else record.params
         note = _joined(_changes(proposal, params), record.reason)
-        proposal = Proposal(params, BY_A_PERSON, Origin.HUMAN, note, proposal.parents)
+        proposal = replace(
+            proposal, params=params, strategy=BY_A_PERSON, origin=Origin.HUMAN, note=note
+        )
     elif record.decision is Decision.APPROVE and record.reason:
         proposal = replace(proposal, note=_joined(proposal.note, f"approved: {record.reason}"))
     skip = record.decision is Decision.SKIP

@@ -33,6 +33,7 @@ from hermes.cli.commands import COMMANDS
 from hermes.decisions import Asked, Intent, JournalRecord
 from hermes.discoveries import Discovery, StrategyTally
 from hermes.errors import EXIT_MEANINGS
+from hermes.exchange import Answer, Attempt, Exchange
 from hermes.layout import PROJECTIONS
 from hermes.model import (
     Event,
@@ -171,7 +172,7 @@ def test_the_format_page_names_every_field_of_every_record():
     page = (ROOT / "docs" / "FORMAT.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+", page))
     records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
-    people = (Approval, Asked, Proposal)
+    people = (Approval, Asked, Proposal, Exchange, Attempt, Answer)
     views = (*people, Status, AsOf, Blackboard, InFlight, Trial, Discovery, StrategyTally)
     found = (Findings, TierFindings, Plateau, NearMisses, NearMiss, Importance, Parameter, Failure)
     for record in (*records, Execution, Usage, FileDigest, *views, *found, StrategyShare, Level):

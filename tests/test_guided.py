@@ -17,7 +17,7 @@ from hermes.modes.guided import guided
 from hermes.modes.loop import Tally
 from hermes.steps.enqueue import enqueue
 from hermes.steps.opening import opened
-from hermes.steps.plan import plan
+from hermes.steps.plan import HALTED, plan
 from hermes.steps.project import project
 from hermes.steps.recover import recover
 from hermes.steps.refresh import refresh
@@ -201,6 +201,42 @@ def test_an_experiment_without_a_strategy_is_asked_about_too(lab, root, tmp_path
     approve(lab, root, "approve")
     assert ask(root, 1).code == 0
     assert (lines(lab)[0].origin, lines(lab)[0].value) == (Origin.PLAIN, 3.0)
+
+
+def test_an_agent_is_asked_once_for_a_proposal_and_the_plan_keeps_what_was_said(
+    lab, root, tmp_path
+):
+    asks = tmp_path / "asks"
+    agent = tmp_path / "agent.sh"
+    agent.write_text(
+        f"""echo asked >> {asks}; echo '{{"params": {{"x": 4}}, "hypothesis": "four"}}'"""
+    )
+    options = {"command": f"sh {agent}"}
+    fields = {"strategy": "llm", "strategy_options": options, "search_space": GRID}
+    an_experiment(lab, tmp_path, **fields)
+    for _ in range(2):
+        assert "llm proposes x=4" in ask(root, 1).err
+    approve(lab, root, "approve")
+    assert ask(root, 1).code == 0
+    assert asks.read_text().count("asked") == 1
+    (line,) = lines(lab)
+    plan_text = lab.layout.experiment("exp").run(line.run_id).plan.read_text()
+    assert (line.strategy, line.params) == ("llm", {"x": 4})
+    assert "# Propose the parameters of trial 1" in plan_text
+    assert '"hypothesis": "four"' in plan_text
+
+
+def test_an_agent_that_is_at_work_when_nobody_wants_more_leaves_no_question(lab, tmp_path):
+    there = tmp_path / "there"
+    options = {"command": f"touch {there}; sleep 60"}
+    fields = {"strategy": "llm", "strategy_options": options, "search_space": GRID}
+    an_experiment(lab, tmp_path, **fields)
+    order = Order(attended=True, halt=there.exists)
+    with opened(lab, "exp", order) as session:
+        tally = Tally()
+        assert guided(session, tally, 2, Nobody(), on_run=lambda line: None) is None
+    assert tally.stopped == HALTED
+    assert (waiting(lab), lines(lab)) == (None, ())
 
 
 def test_a_space_without_points_left_ends_the_session_with_the_reason(lab, root, tmp_path):

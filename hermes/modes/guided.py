@@ -21,7 +21,7 @@ from hermes.steps.guiding import begin, end
 from hermes.steps.plan import FENCED, HALTED, Stop, exhausted, held_back
 from hermes.steps.project import project, project_lab
 from hermes.steps.proposing import made_strategy
-from hermes.steps.session import Session
+from hermes.steps.session import Halted, Session, TakenOver
 
 STOPPED = "a person stopped it"
 
@@ -127,7 +127,13 @@ def _next_question(session: Session, tally: Tally) -> Question | None:
     stop = held_back(session)
     if stop is None and _known(session):
         return None  # something was enqueued just now
-    waiting = question(session) if stop is None else None
+    waiting = None
+    try:
+        waiting = question(session) if stop is None else None
+    except TakenOver:  # while an agent was asked for a proposal, as the next one
+        stop = Stop(FENCED)
+    except Halted:
+        stop = Stop(HALTED)
     if waiting is None:
         tally.stop(stop or exhausted(session))
         if stop is None:
