@@ -225,9 +225,8 @@ NOT_YET = (
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
     | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
-    | {f"strategy: {name}" for name in STRATEGIES if name == "tree"}
 )
-"""Fields, parts of fields and values that are accepted and have no effect yet."""
+"""Fields and parts of fields that are accepted and have no effect yet."""
 
 
 def fields_without_effect(mapping: Mapping[str, Json]) -> list[str]:
@@ -238,7 +237,7 @@ def fields_without_effect(mapping: Mapping[str, Json]) -> list[str]:
         other_class = name == "executor_class" and value != "local"
         if name in NOT_YET:
             found.append(key)
-        elif other_class or f"{name}: {value}" in NOT_YET:
+        elif other_class:
             found.append(f"{key}: {value}")
         elif isinstance(value, dict):
             found.extend(f"{key}.{part}" for part in value if f"{name}.{part}" in NOT_YET)

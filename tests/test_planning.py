@@ -72,12 +72,6 @@ def test_a_strategy_without_a_search_space_says_where_to_put_one(lab, tmp_path):
     assert lab.packages.running() == []
 
 
-def test_a_strategy_that_is_not_there_yet_says_which_ones_are(lab, tmp_path):
-    an_experiment(lab, tmp_path, strategy="tree")
-    with pytest.raises(RequestError, match=r"Choose one of: .*grid, .*random"):
-        burst(lab, "exp", 1)
-
-
 def test_a_search_space_of_the_workspace_is_found_by_its_name(lab, tmp_path):
     workspace = tmp_path / "code"
     workspace.mkdir()
@@ -132,12 +126,12 @@ def test_what_can_never_be_planned_calls_for_a_person_and_takes_no_further_turn(
     from hermes import history
     from hermes.model import Phase
 
-    an_experiment(lab, tmp_path, strategy="tree")
+    an_experiment(lab, tmp_path, search_space=None)
     with (
         opened(lab, "exp", Order()) as session,
-        pytest.raises(RequestError, match="not there yet"),
+        pytest.raises(RequestError, match="needs a search space"),
     ):
         plan(session)
     state = history.read(lab, "exp").state
     assert state.phase is Phase.AWAITING_HUMAN
-    assert "tree" in state.phase_reason
+    assert "search space" in state.phase_reason

@@ -596,8 +596,9 @@ def test_preparing_writes_nothing(prepared, place, tmp_path):
 def test_fields_without_effect_are_named_in_one_line(prepared):
     (notice,) = prepared(
         LEAST + "max_parallel: 2\nacceptance: {min_improvement: 1, repeats: 3}\nstrategy: tree\n"
+        "notify: mail\n"
     ).notices
-    assert notice == "No effect yet: acceptance.repeats, strategy: tree."
+    assert notice == "No effect yet: acceptance.repeats, notify."
     assert prepared(LEAST + "strategy: random\nexecutor_class: local\nseed: 3").notices == ()
 
 

@@ -79,12 +79,14 @@ class Climb:
 
     # Being told
 
-    def tell(self, trial: Trial, value: float | None, *, is_record: bool) -> None:
-        """Learn of a step of this climb, or of the best run of all, which somebody else made."""
+    def tell(
+        self, trial: Trial, value: float | None, *, parent: str | None, is_record: bool = False
+    ) -> None:
+        """Learn of a step from ``parent``, or of the best run of all, which somebody else made."""
         reached = base_of(self._moves, trial, value, self.base.value)
-        parent = self._bases.get(trial.parents[0]) if trial.parents else None
-        if parent is not None:
-            self._tell_step(parent, trial.params, value, reached)
+        base = None if parent is None else self._bases.get(parent)
+        if base is not None:
+            self._tell_step(base, trial.params, value, reached)
         elif is_record and reached is not None:
             self._jump(reached)
 
@@ -198,15 +200,18 @@ class Climb:
 
     # What may be tried
 
-    def candidates(self, rng: random.Random) -> Iterator[Candidate]:
-        """Yield what to try next, the entries of the sweep first, then points around the base."""
-        sweep, parents = self._sweep, (self.base.run_id,)
-        for entry in sweep.order:
-            point = None if entry in sweep.done else self._point(entry)
+    def steps(self) -> Iterator[Candidate]:
+        """Yield what to try next: what is left of the sweep, in its order."""
+        for entry in self._sweep.order:
+            point = None if entry in self._sweep.done else self._point(entry)
             if point is not None:
-                yield Candidate(point, self._note(entry), parents)
+                yield Candidate(point, self._note(entry), (self.base.run_id,))
+
+    def nearby(self, rng: Draws) -> Iterator[Candidate]:
+        """Draw some points around the base, in all numbers at once: for who waits for the steps."""
         for _ in range(_NEARBY):
-            yield Candidate(self._nearby(rng), "a step beside its best point", parents)
+            point = self._nearby(rng)
+            yield Candidate(point, "a step beside its best point", (self.base.run_id,))
 
     def _note(self, entry: str) -> str:
         if entry == PATTERN:
@@ -265,7 +270,7 @@ class Climb:
                 return point
         return None
 
-    def _nearby(self, rng: random.Random) -> Params:
+    def _nearby(self, rng: Draws) -> Params:
         """Draw a point around the base, in all numbers at once."""
         scale = 2 / math.sqrt(len(self.base.places) or 1)
         places = {

@@ -11,6 +11,7 @@ of R. P. Brent, Algorithms for Minimization without Derivatives, 1973, chapter 5
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,6 +20,7 @@ _MOST_VALUES = 5
 _STRETCHES = (0.3, 3.0)
 _DOUBLE = 2.0
 _NEAR = 0.05
+_FINE = 64
 _SAME = 1e-6
 
 
@@ -121,12 +123,16 @@ class Line:
 
 
 def _vertex(left: _Point, middle: _Point, right: _Point) -> float | None:
-    """Return where the parabola through three points is least; None when it has no least value."""
+    """Return about where the parabola through three points is least; None when nowhere.
+
+    It is rounded: so a metric of another scale or with another zero leads to the very same place.
+    """
     if not left.place < middle.place < right.place:
         return None
     before = (middle.value - left.value) / (middle.place - left.place)
     after = (right.value - middle.value) / (right.place - middle.place)
     curvature = (after - before) / (right.place - left.place)
-    if not curvature > 0:  # also what is too large to be subtracted
+    if not 0 < curvature < math.inf:  # also what is too large to be subtracted
         return None
-    return (left.place + middle.place) / 2 - before / (2 * curvature)
+    place = (left.place + middle.place) / 2 - before / (2 * curvature)
+    return round(place * _FINE) / _FINE

@@ -61,7 +61,8 @@ class _Ascent:
             if told.mark is not None:
                 self._ahead.discard(told.mark)
             if told.trial is not None:
-                self._climb.tell(told.trial, told.value, is_record=told.is_record)
+                parent = next(iter(told.trial.parents), None)
+                self._climb.tell(told.trial, told.value, parent=parent, is_record=told.is_record)
         self._told.clear()
         return self._climb
 
@@ -175,7 +176,8 @@ class Perturb:
         if self._ascent is not None:
             climb = self._ascent.climb()
             if not climb.is_stuck:
-                yield from climb.candidates(rng)
+                yield from climb.steps()
+                yield from climb.nearby(rng)
             note = f"drawn, for climb {self._climbs + 1} is at its end"
         spread = Spread(self.name, self._seed, self._drawn + flying)
         yield Candidate(self._space.sample(spread), note)

@@ -62,7 +62,7 @@ class Axis:
             return 0.0
         here = self.place(value)
         gaps = (abs(self.place(self.beside(value, side)) - here) for side in (-1.0, 1.0))
-        return min(gap for gap in gaps if gap)
+        return min((gap for gap in gaps if gap), default=0.0)
 
 
 class Moves:
@@ -107,7 +107,7 @@ class Moves:
 
     def with_values(self, base: Params, values: Params, rng: Draws) -> dict[str, ParamValue]:
         """Return ``base`` with other values; what comes alive is drawn, what dies goes."""
-        if self._deciding.isdisjoint(values):
+        if self._deciding.isdisjoint(values) and values.keys() <= base.keys():
             return {**base, **values}
         point: dict[str, ParamValue] = {}
         for item in self._space.dimensions:

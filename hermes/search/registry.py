@@ -31,6 +31,7 @@ _BUILT_IN = {
     "perturb": ("hermes.search.perturb", "Perturb"),
     "random": ("hermes.search.random_search", "RandomSearch"),
     "swarm": ("hermes.search.swarm", "Swarm"),
+    "tree": ("hermes.search.tree", "Tree"),
 }
 
 
