@@ -108,8 +108,7 @@ def _write(
     line = index_line(bundle.manifest, metrics, bundle.sha256)
     written = lab.index(manifest.experiment).append(line)
     detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
-    if written:
-        lab.record("sealed", manifest.experiment, line.run_id, detail)
+    lab.record("sealed", manifest.experiment, line.run_id, detail)
     lab.packages.recycle(planned.folder)
     return line, len(written)
 
