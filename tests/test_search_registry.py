@@ -16,6 +16,7 @@ from hermes.model import Direction
 from hermes.search.base import Consultant, SearchContext, Strategy
 from hermes.search.generated_spaces import small_space
 from hermes.search.registry import GROUP, check, known, make
+from hermes.spec import STRATEGIES
 
 PLUGIN = """
 class HillClimb:
@@ -71,7 +72,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lab_test_plugin", raising=False)
 
 
-@pytest.mark.parametrize("name", ["random", "grid"])
+@pytest.mark.parametrize("name", ["random", "grid", "perturb", "tree"])
 def test_the_labs_own_strategies_are_made_by_name(name):
     check(name)
     strategy = make(name, context())
@@ -85,7 +86,7 @@ def test_only_strategies_that_can_be_made_are_known():
         if metadata.entry_points(group=GROUP, name=name):
             continue  # brought by a package of this environment
         make(name, ready(name))
-    assert {"grid", "llm", "random"} <= set(known())
+    assert set(STRATEGIES) <= set(known())
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
