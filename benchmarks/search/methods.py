@@ -91,6 +91,7 @@ class ThroughTheLab:
             self._proposal.strategy,
             f"RUN-{self._number}",
             DEFAULT_TIER,
+            parents=self._proposal.parents,
         )
         self._strategy.tell(trial)
 
