@@ -26,7 +26,13 @@ class Climber:
     """A climb, driven."""
 
     def __init__(
-        self, raw: dict, start: Params, function: Callable[[Params], float], seed: int = 1
+        self,
+        raw: dict,
+        start: Params,
+        function: Callable[[Params], float],
+        seed: int = 1,
+        *,
+        step: float = 0.2,
     ):
         space = parsed(raw)
         self.moves, self.seen, self.function = Moves(space), Seen(space), function
@@ -36,7 +42,7 @@ class Climber:
             self.moves,
             first,
             is_tried=lambda params: self.seen.mark(params) in self.seen,
-            step=0.2,
+            step=step,
             seed=seed,
             number=0,
         )
@@ -102,6 +108,27 @@ def test_an_exhausted_neighbourhood_makes_it_stuck():
     raw = {"n": {"type": "int", "low": 1, "high": 3}, "kind": {"type": "bool"}}
     climber = Climber(raw, {"n": 2, "kind": False}, lambda p: abs(p["n"] - 2) + p["kind"])
     assert climber.until_stuck() <= 5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_line_begins_on_the_side_that_led_on_before(seed):
+    climber = Climber({"a": PLANE["a"]}, {"a": 0.1}, lambda p: -p["a"], seed, step=0.02)
+    points = []
+    while climber.climb.base.params["a"] < 0.8:
+        points.append(climber.step()["a"])
+    assert len(points) > 5  # more than one line
+    assert points[1:] == sorted(points[1:])
+
+
+def test_a_choice_takes_turns_though_the_base_moves():
+    raw = {"kind": {"type": "categorical", "choices": list("wxyz")}, "a": PLANE["a"]}
+
+    def function(point: Params) -> float:
+        return 10 * (point["kind"] != "w") + (point["a"] - 0.62) ** 4
+
+    climber = Climber(raw, {"kind": "w", "a": 0.1}, function)
+    kinds = [climber.step()["kind"] for _ in range(20)]
+    assert {kind for kind in kinds if kind != "w"} == set("xyz")
 
 
 def test_a_choice_is_tried_once_a_sweep_and_another_one_in_the_next():

@@ -213,6 +213,20 @@ def test_several_in_flight_are_all_different_and_still_find_the_way():
     assert best(trials) < 0.02 * best(drawn)
 
 
+def test_draws_that_end_late_do_not_end_the_climb_that_has_begun():
+    strategy, flying = made("perturb", PLANE), []
+    for number in range(1, 7):
+        flying.append(strategy.ask(number, [proposal.params for proposal in flying]))
+    for number, proposal in enumerate(flying[:3], 1):
+        strategy.tell(sealed(number, proposal, bowl(proposal.params)))
+    step = strategy.ask(7, [proposal.params for proposal in flying[3:]])
+    assert step.parents
+    strategy.tell(sealed(7, step, bowl(step.params)))
+    for number, proposal in enumerate(flying[3:], 4):
+        strategy.tell(sealed(number, proposal, 1e6))
+    assert strategy.ask(8).parents[0] in ("RUN-7", *step.parents)
+
+
 # It costs little
 
 

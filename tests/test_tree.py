@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from labs import a_lab, an_experiment, burst, lines
+from labs import a_lab, an_experiment, burst, hermes, lines
 from searching import (
     MIXED,
     PLANE,
@@ -75,15 +75,19 @@ def test_it_drafts_first_and_then_improves_what_is_best():
 
 def test_when_a_branch_is_at_its_end_another_one_is_begun():
     """Some of its drafts are new points, others the best point with other values in part."""
-    trials = search(made("tree", PLANE), bowl, range(1, 500))
-    by_id = {trial.run_id: trial for trial in trials}
-    assert sum(not trial.parents for trial in trials) > 3
-    kept = [
-        sum(by_id[trial.parents[0]].params[name] == trial.params[name] for name in PLANE)
-        for trial in trials[3:]
-        if trial.parents
-    ]
-    assert {2, 3} & set(kept)
+    strategy, known, kept, new = made("tree", PLANE), {}, [], 0
+    for number in range(1, 400):
+        proposal = strategy.ask(number)
+        if "the best point with other values" in proposal.note:
+            base = known[proposal.parents[0]]
+            kept.append(sum(base.params[name] == proposal.params[name] for name in PLANE))
+            assert base.value == best(known.values())
+        new += not proposal.parents
+        trial = sealed(number, proposal, bowl(proposal.params))
+        known[trial.run_id] = trial
+        strategy.tell(trial)
+    assert new > 3
+    assert {1, 2, 3} & set(kept)
 
 
 # Lineage
@@ -163,32 +167,53 @@ def test_nothing_of_its_own_gets_into_the_parameters():
         assert set(trial.params) <= set(MIXED)
 
 
+FIELDS = {
+    "strategy": "tree",
+    "seed": 3,
+    "search_space": dict.fromkeys(("x", "y"), PLANE["a"]),
+    "executor_command": """printf '{"loss": %s}' "${LAB_PARAM_X#-}" """,
+}
+
+
+def family(lab, name):
+    """Return of each trial that was not cut off its point, and the trials it was built upon."""
+    known = {line.run_id: line.trial for line in lines(lab, name)}
+    return [
+        (line.trial, dict(line.params), [known[parent] for parent in line.parents])
+        for line in lines(lab, name)
+        if line.outcome is not Outcome.INTERRUPTED
+    ]
+
+
 def test_lineage_survives_new_processes_and_the_disk(tmp_path):
     """Bursts of a few runs, each of a new strategy, make the very tree that one burst makes."""
-    fields = {
-        "strategy": "tree",
-        "seed": 3,
-        "search_space": dict.fromkeys(("x", "y"), PLANE["a"]),
-        "executor_command": """printf '{"loss": %s}' "${LAB_PARAM_X#-}" """,
-    }
     lab = a_lab(tmp_path / "lab-data")
     for name in ("whole", "parts"):
-        an_experiment(lab, tmp_path, name, **fields)
+        an_experiment(lab, tmp_path, name, **FIELDS)
     burst(lab, "whole", 24)
     for runs in (1, 6, 3, 14):
         burst(lab, "parts", runs)
-    whole, parts = lines(lab, "whole"), lines(lab, "parts")
-    assert [line.params for line in parts] == [line.params for line in whole]
-    seqs = [{line.run_id: line.seq for line in made} for made in (whole, parts)]
-    kinship = [
-        [tuple(known[parent] for parent in line.parents) for line in made]
-        for known, made in zip(seqs, (whole, parts), strict=True)
-    ]
-    assert kinship[0] == kinship[1]
-    assert sum(bool(parents) for parents in kinship[0]) > 15
-    last = next(line for line in reversed(parts) if line.parents)
+    assert family(lab, "parts") == family(lab, "whole")
+    assert sum(bool(parents) for _, _, parents in family(lab, "parts")) > 15
+    last = next(line for line in reversed(lines(lab, "parts")) if line.parents)
     plan = lab.layout.experiment("parts").run(last.run_id).plan
     assert f"It derives from `{last.parents[0]}`" in plan.read_text()
+
+
+@pytest.mark.parametrize("strategy", ["tree", "perturb"])
+def test_a_burst_that_is_killed_in_a_run_goes_on_with_the_same_tree(tmp_path, strategy):
+    lab, gone = a_lab(tmp_path / "lab-data"), tmp_path / "gone"
+    kill = f'[ "$LAB_RUN_ITERATION" != 8 ] || [ -e {gone} ] || {{ touch {gone}; kill -9 $PPID; }}'
+    fields = {**FIELDS, "strategy": strategy}
+    command = fields.pop("executor_command")
+    an_experiment(lab, tmp_path, "whole", executor_command=command, **fields)
+    an_experiment(lab, tmp_path, "cut", executor_command=f"{kill}; {command}", **fields)
+    burst(lab, "whole", 16)
+    assert hermes(lab.layout.root, "burst", "exp=cut", "n=16").returncode == -9
+    burst(lab, "cut", 9)
+    assert family(lab, "cut") == family(lab, "whole")
+    again = lines(lab, "cut")[8]
+    assert (again.parent_run, bool(again.parents)) == (lines(lab, "cut")[7].run_id, True)
 
 
 # It is a function of what it was told
