@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from searching import (
+from played_searches import (
     MIXED,
     PLANE,
     asked_elsewhere,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from labs import a_lab, an_experiment, burst, hermes, lines
-from searching import (
+from played_searches import (
     MIXED,
     PLANE,
     asked_elsewhere,
