@@ -123,7 +123,8 @@ def asked_elsewhere(name: str, raw: dict, told: Sequence[Trial], pending, number
     """Return what a new process proposes that was told ``told``, twice, with other hashes."""
     script = (
         "import json, sys; sys.path[:0] = json.loads(sys.argv[1]);"
-        "from played_searches import made; from hermes import codec; from hermes.model import Trial;"
+        "from played_searches import made; from hermes import codec;"
+        "from hermes.model import Trial;"
         "job = json.load(sys.stdin);"
         "s = made(job['name'], job['raw']);"
         "[s.tell(codec.decode(Trial, raw)) for raw in job['told']];"
