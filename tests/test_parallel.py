@@ -217,6 +217,18 @@ def test_the_spec_says_how_many_may_be_in_flight_unless_the_command_does(lab, ro
     assert all(line.outcome is Outcome.SUCCESS for line in lines(lab))
 
 
+def test_runs_side_by_side_in_the_users_own_folder_are_refused(lab, root, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    an_experiment(lab, tmp_path, workspace_root=str(mine), workspace_mode="in-place")
+    answer = command(root, "burst", "exp=exp", "n=4", "parallel=2")
+    assert answer.code == 3
+    assert "in-place has one folder for 2 runs at a time" in answer.err
+    assert not lines(lab)
+    done(root, "burst", "exp=exp", "n=2", "parallel=1")
+    expect_sealed(lab, 2)
+
+
 def test_a_parallel_burst_of_one_is_a_burst(lab, root, tmp_path):
     an_experiment(lab, tmp_path)
     assert command(root, "burst", "exp=exp", "n=1", "parallel=8").code == 0

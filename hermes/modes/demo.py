@@ -37,19 +37,20 @@ class DemoResult:
     run_id: str
 
 
-def demo(lab: Lab, *, on_run: Callable[[IndexLine], None], halt: Callable[[], bool]) -> DemoResult:
-    """Make a lab, register the example, run it, project it. Run again, it goes on.
+def demo(lab: Lab, order: Order, *, on_run: Callable[[IndexLine], None]) -> DemoResult:
+    """Make a lab, register the example, make the runs of ``order``, project it.
 
+    Run again, it goes on.
     Raises CheckFailed when nothing succeeded, Busy when another process is at it.
     """
     init(lab)
     if EXPERIMENT not in lab.experiments():
         create(lab, example("optimize-function") / "spec.yaml")
-    tally, order = Tally(), Order(attended=True, runs=RUNS, halt=halt)
+    tally = Tally()
     with opened(lab, EXPERIMENT, order, wait_seconds=_WAIT_SECONDS) as session:
         if session is None:
             raise Busy(f"{EXPERIMENT} is being worked on by another process.", "Try again later.")
-        iterate(session, tally, RUNS, on_run=on_run)
+        iterate(session, tally, order.runs, on_run=on_run)
         best = overall_best(session.spec, session.state)
         metric = session.spec.metric
     project(lab, EXPERIMENT)

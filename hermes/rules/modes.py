@@ -134,11 +134,13 @@ def run_demo() -> None:
     """Run the demo and say what came out, where it is, and what to try next."""
     from hermes.modes.demo import RUNS, demo
     from hermes.render.text import params
+    from hermes.steps.session import Order
 
     request = view().request
     turns.progress.total = RUNS
+    order = Order(attended=True, runs=RUNS, halt=signals.halt, uncut=signals.later)
     with signals.finishing():
-        result = demo(view().lab, on_run=turns.tell, halt=signals.halt)
+        result = demo(view().lab, order, on_run=turns.tell)
     turns.progress.flush()
     root = result.data_root
     inside = root.is_relative_to(request.workdir)

@@ -173,7 +173,8 @@ def _publish(session: Session, idea: Idea) -> Planned:
     spec, root = session.spec.at_tier(session.tier), session.lab.layout.root
     if not idea.skip:
         _check_parameters(session, spec, idea.proposal.params)
-        check_workspace(spec, data_root=root, environment=session.base_environment)
+        _check_slots(session, spec)
+    check_workspace(spec, data_root=root, environment=session.base_environment)
     manifest = _draft(session, idea)
     package = Package(
         schema_version=SCHEMA_VERSION,
@@ -190,6 +191,15 @@ def _publish(session: Session, idea: Idea) -> Planned:
         package, manifest, text, worker=session.worker
     )
     return Planned(package, folder, manifest, syncing)
+
+
+def _check_slots(session: Session, spec: Spec) -> None:
+    """Refuse runs side by side in the user's own folder: they would measure each other."""
+    if spec.workspace_mode == "in-place" and session.parallel > 1:
+        raise RequestError(
+            f"workspace_mode: in-place has one folder for {session.parallel} runs at a time.",
+            "Use workspace_mode: copy, or one run at a time (parallel=1, max_parallel: 1).",
+        )
 
 
 def _check_parameters(session: Session, spec: Spec, params: Params) -> None:
