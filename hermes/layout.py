@@ -142,6 +142,11 @@ class Layout:
         return self.root / "LAB-INDEX.json"
 
     @cached_property
+    def executors(self) -> Path:
+        """Executor classes (the user's file)."""
+        return self.root / "executors.yaml"
+
+    @cached_property
     def events(self) -> Path:
         """The ledger."""
         return self.root / "registry" / "events.jsonl"
