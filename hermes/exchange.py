@@ -6,10 +6,32 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Spending:
+    """What agents took: calls, tokens, US dollars and seconds; 0 for what they did not tell."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Spending) -> Spending:
+        """Return what both took together."""
+        return Spending(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
 class Answer:
     """What an agent said to a prompt; ``problem`` says why that cannot count, if it cannot.
 
     ``left_out`` counts the bytes that it printed before ``text`` and that nobody read.
+    ``resets_at`` (ISO 8601, UTC) is when the limit ends that the agent's account has reached.
     """
 
     text: str
@@ -17,6 +39,8 @@ class Answer:
     timed_out: bool = False
     left_out: int = 0
     wall_seconds: float = 0.0
+    spending: Spending = Spending()
+    resets_at: str | None = None
 
 
 @dataclass(frozen=True)

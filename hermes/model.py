@@ -14,7 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
-from hermes.exchange import Exchange
+from hermes.exchange import Exchange, Spending
 
 SCHEMA_VERSION = 1
 DERIVED_VERSION = 4  # another number whenever a projection, or the state behind it, changes form
@@ -76,6 +76,8 @@ class Origin(str, Enum):
     """Who had the idea of a run."""
 
     STRATEGY = "strategy"
+    BASELINE = "baseline"
+    AGENT = "agent"
     RETRY = "retry"
     HUMAN = "human"
     PLAIN = "plain"
@@ -171,6 +173,53 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One measurement by the evaluator: a finite value, and other numbers beside it."""
+
+    value: float
+    secondary: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a run of the code loop measured.
+
+    ``candidate`` are the samples of its own code; ``incumbent`` those of the incumbent's, measured
+    afresh in turns with them. ``compared_with`` is the incumbent's run, None for a baseline.
+    ``lines`` is the size of the candidate's surface. ``holdout`` is what the hold-out said of a
+    candidate that would be accepted, and ``holdout_before`` what it said of the incumbent.
+    """
+
+    candidate: tuple[Sample, ...] = ()
+    incumbent: tuple[Sample, ...] = ()
+    compared_with: str | None = None
+    lines: int = 0
+    holdout: float | None = None
+    holdout_before: float | None = None
+    holdout_fault: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a record says of a run of the code loop.
+
+    ``evaluator`` is the digest of all that measures: only runs that share it are compared.
+    ``candidate`` is the digest of the code that was measured, None when there was none.
+    ``measured`` is the mean of its samples, also when it was not accepted.
+    """
+
+    evaluator: str
+    candidate: str | None = None
+    compared_with: str | None = None
+    hypothesis: str = ""
+    measured: float | None = None
+    added: int = 0
+    removed: int = 0
+    spending: Spending = Spending()
+    resets_at: str | None = None
+
+
+@dataclass(frozen=True)
 class FileDigest:
     """What a manifest says of one file of its bundle."""
 
@@ -227,6 +276,7 @@ class Manifest:
     machine: Mapping[str, Json] = field(default_factory=dict)
     files: Mapping[str, FileDigest] = field(default_factory=dict)
     previous_sha256: str | None = None
+    code: Code | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +305,8 @@ class Execution:
     usage: Usage
     workspace: Mapping[str, Json]
     machine: Mapping[str, Json]
+    code: Code | None = None
+    measurement: Measurement | None = None
 
 
 @dataclass(frozen=True)
@@ -298,6 +350,7 @@ class IndexLine:
     parents: tuple[str, ...] = ()
     request: str | None = None
     ideas: tuple[str, ...] = ()
+    code: Code | None = None
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""

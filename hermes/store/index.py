@@ -79,6 +79,7 @@ def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLin
         parents=manifest.parents,
         request=manifest.request,
         ideas=manifest.ideas,
+        code=manifest.code,
     )
 
 
