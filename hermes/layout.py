@@ -375,6 +375,31 @@ class BundleLayout:
         """Egress files and whatever else the run keeps."""
         return self.folder / "artifacts"
 
+    @cached_property
+    def candidate(self) -> Path:
+        """The files in which a candidate differs from the user's workspace."""
+        return self.artifacts / "candidate"
+
+    @cached_property
+    def candidate_record(self) -> Path:
+        """What those files are, and what they were made from."""
+        return self.artifacts / "candidate.json"
+
+    @cached_property
+    def patch(self) -> Path:
+        """How a candidate differs from the code that it was made from."""
+        return self.artifacts / "diff.patch"
+
+    @cached_property
+    def decision(self) -> Path:
+        """Every number behind the verdict on a candidate."""
+        return self.artifacts / "decision.json"
+
+    @cached_property
+    def mutation_log(self) -> Path:
+        """What the command or agent printed that made a candidate."""
+        return self.artifacts / "mutation.log"
+
 
 @dataclass(frozen=True)
 class PackageLayout:

@@ -151,6 +151,13 @@ class Spec:
         return self.initial_fidelity_tier or self.tiers[0]
 
     @property
+    def is_code_loop(self) -> bool:
+        """Say whether runs change code: a command or an agent does; one that advises does not."""
+        if self.mutation_command is not None:
+            return True
+        return self.agent_provider is not None and self.strategy != "llm"
+
+    @property
     def has_command(self) -> bool:
         """Say whether a run measures something; without a command it is a stub."""
         return bool(self.executor_command or self.validation_command)
@@ -221,7 +228,6 @@ STRATEGY_GROUP = "hermes_lab.strategies"
 NOT_YET = (
     AGENT_FIELDS
     | {"notify", "stop_conditions", "escalate_when", "promotion_strategy"}
-    | {"baseline_command", "mutation_command", "holdout_command", "read_only_paths"}
     | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
     | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}

@@ -78,6 +78,7 @@ class ExperimentState:
     runs_by_tier: Mapping[str, int] = field(default_factory=dict)
     top_by_tier: Mapping[str, tuple[Scored, ...]] = field(default_factory=dict)
     incumbents: Mapping[str, Scored] = field(default_factory=dict)
+    evaluators: Mapping[str, str] = field(default_factory=dict)
     by_strategy: Mapping[str, StrategyTally] = field(default_factory=dict)
     discoveries: tuple[Discovery, ...] = ()
     recent: tuple[IndexLine, ...] = ()
@@ -142,6 +143,7 @@ class ExperimentState:
 
 def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
     """Return the state after one more sealed run. Runs come in the order of ``seq``."""
+    state = _segmented(state, run)
     failures, working = _streak(state, run)
     best = state.best(run.fidelity_tier)
     found = discovery(run, best.value if best else None, state.direction)
@@ -164,6 +166,23 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         last_trial=max(state.last_trial, run.trial),
         wall_seconds=state.wall_seconds + run.wall_seconds,
         steering=steering.fold_run(state.steering, run),
+    )
+
+
+def _segmented(state: ExperimentState, run: IndexLine) -> ExperimentState:
+    """Begin anew in a tier with a baseline: what was measured before is not compared with it.
+
+    In the code loop a run that was compared with nothing is one; it has an evaluator of its own,
+    or one that measures other code from now on.
+    """
+    if run.code is None or run.code.compared_with is not None or not run.accepted:
+        return state
+    tier = run.fidelity_tier
+    return replace(
+        state,
+        evaluators={**state.evaluators, tier: run.code.evaluator},
+        top_by_tier={name: top for name, top in state.top_by_tier.items() if name != tier},
+        incumbents={name: item for name, item in state.incumbents.items() if name != tier},
     )
 
 

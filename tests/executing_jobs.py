@@ -10,7 +10,8 @@ from typing import Any
 
 from hermes.clock import SystemClock
 from hermes.executing import environment
-from hermes.executing.run import Executor, Job
+from hermes.executing.job import Job
+from hermes.executing.run import Executor
 from hermes.layout import BundleLayout
 from hermes.model import Direction, Execution, Manifest, Origin
 from hermes.spec import Spec

@@ -23,12 +23,16 @@ from pathlib import Path
 
 from hermes import files
 from hermes.executing import trees
+from hermes.executing.job import Job
+from hermes.executing.workspaces import Workspace
 from hermes.layout import BundleLayout
+from hermes.model import Json
 
 MAX_BYTES = 1024 * 1024 * 1024
 MAX_FILES = 10_000
 FOUND_BESIDE = "run-folder"
 _CHUNK = 1024 * 1024
+_MOST_NAMED = 20
 _MAGIC = re.compile(r"[*?\[]")
 _BUNDLE_NAMES = frozenset({"manifest.json", "plan.md", "stdout.log", "stderr.log", "artifacts"})
 
@@ -44,6 +48,33 @@ class Kept:
     left_out: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
+
+
+def take(job: Job, workspace: Workspace, pulse: Pulse) -> dict[str, Json]:
+    """Take what a job's SPEC asks for; return what there is to say of it. Raises OSError.
+
+    Writes: as ``tidy`` and ``collect``.
+    """
+    tidy(job.bundle)
+    spec = job.spec
+    if not spec.egress_files and not spec.artifacts_expected:
+        return {}
+    kept = collect(
+        workspace.folder,
+        job.bundle.artifacts,
+        egress=spec.egress_files,
+        expected=spec.artifacts_expected,
+        pulse=pulse,
+    )
+    facts: dict[str, Json] = {}
+    if kept.missing:
+        facts["missing_artifacts"] = list(kept.missing)
+    if kept.missing_egress:
+        facts["missing_egress"] = list(kept.missing_egress)
+    if kept.left_out:
+        facts["left_out"] = list(kept.left_out[:_MOST_NAMED])
+        facts["left_out_count"] = len(kept.left_out)
+    return facts
 
 
 def tidy(bundle: BundleLayout) -> None:

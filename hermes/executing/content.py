@@ -1,4 +1,4 @@
-"""What a file of a candidate holds; what is built of it is in ``surface``, ``patch``, ``applying``."""
+"""What a file of a candidate holds; ``surface``, ``patch`` and ``applying`` build upon it."""
 
 from __future__ import annotations
 

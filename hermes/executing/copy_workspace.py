@@ -78,25 +78,29 @@ class Source:
         if trees.is_folder(sign):
             trees.make_folder(target)
         elif stat.S_ISLNK(sign[0]):
-            text = os.readlink(self._locate(path))
-            os.symlink(link_text(text, path, self._original), target)
+            os.symlink(self.link(path), target)
         else:
-            trees.copy_file(self._locate(path), target)
+            trees.copy_file(self.locate(path), target)
 
     def refill(self, path: str, sign: Signature, target: str) -> bool:
         """Give the file that stands at ``target`` its content back; False when that is none.
 
         Making files is the dearest part of a reset. Writes: ``target``, in place. Raises OSError.
         """
-        return stat.S_ISREG(sign[0]) and trees.refill_file(self._locate(path), target)
+        return stat.S_ISREG(sign[0]) and trees.refill_file(self.locate(path), target)
 
     def is_readable(self, path: str) -> bool:
         """Say whether the lab may read the original of an entry."""
-        return os.access(self._locate(path), os.R_OK)
+        return os.access(self.locate(path), os.R_OK)
 
-    def _locate(self, path: str) -> str:
+    def locate(self, path: str) -> str:
+        """Return the name of the original of an entry of the last look."""
         extra = self._extra.get(path)
         return extra if extra is not None else f"{self.root}/{path}"
+
+    def link(self, path: str) -> str:
+        """Return what the link at ``path`` is to say. Raises OSError."""
+        return link_text(os.readlink(self.locate(path)), path, self._original)
 
     def _add(self, found: Listing, place: str, name: str) -> None:
         """Enter an extra input, a file or a folder with all that is in it, and its folders."""

@@ -35,6 +35,7 @@ GRACE_SECONDS = 2.0
 _TICK_SECONDS = 1.0
 _POLL_WITHOUT_PIDFD = 0.01
 _GROUP_STEP_SECONDS = 0.02
+_LINGER_SECONDS = 0.3
 _CHUNK = 256 * 1024
 _MOST_AFTER_THE_END = 4 * 1024 * 1024
 _MEMORY_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -58,12 +59,14 @@ class Ended:
     """How a command ended. A negative status is the signal that killed it.
 
     ``problem`` says why it could not be started at all; the status is 126 or 127 then.
+    ``left_running`` counts the processes that had to be killed after its end, where it was asked.
     """
 
     exit_status: int
     timed_out: bool
     usage: Usage
     problem: str = ""
+    left_running: int = 0
 
 
 def run(
@@ -78,13 +81,15 @@ def run(
     tick: Callable[[], None] = lambda: None,
     begun: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
+    count_left: bool = False,
 ) -> Ended:
     """Run ``command`` in ``folder`` and wait until nothing of it is left.
 
     ``tick`` is called about every second meanwhile; when it raises, everything is killed and the
     exception goes on; so it is with ``begun``, which is called once the command has been started
     and may take a moment: that counts as the command's wall time if it ends before that.
-    ``monotonic`` gives the time (seconds) for the record.
+    ``monotonic`` gives the time (seconds) for the record. With ``count_left`` what the command
+    started gets a moment to end by itself, and what does not is counted.
     Without ``stderr`` both streams go to ``stdout``.
     Raises OSError when the system, not the command, is at fault.
 
@@ -104,12 +109,14 @@ def run(
     try:
         begun()
         timed_out = run.until_end_or_limit(limit_seconds, grace_seconds)
+        left = run.left(mark) if count_left and not timed_out else 0
     except BaseException:
         run.stop(grace_seconds)
         raise
     finally:
         resources = run.finish(mark)
-    return Ended(process.returncode, timed_out, _usage(resources, monotonic() - began))
+    usage = _usage(resources, monotonic() - began)
+    return Ended(process.returncode, timed_out, usage, left_running=left)
 
 
 def explained(ended: Ended, log: Log) -> str:
@@ -214,6 +221,14 @@ class _Run:
         finally:
             self._signal(signal.SIGKILL)
         self._wait(None)
+
+    def left(self, mark: str) -> int:
+        """Count what still runs a moment after the main process has ended."""
+        until = time.monotonic() + _LINGER_SECONDS
+        while (alive := strays.living(self._process.pid, mark)) and time.monotonic() < until:
+            self._drain()
+            time.sleep(_GROUP_STEP_SECONDS)
+        return alive
 
     def finish(self, mark: str) -> _Resources:
         """Kill and reap what is left, take in what was printed, and close everything."""

@@ -51,15 +51,23 @@ class _Found:
 
 
 def read_metric(
-    metric: str, *, documents: Sequence[tuple[str, bytes]], outputs: Sequence[bytes]
+    metric: str,
+    *,
+    documents: Sequence[tuple[str, bytes]],
+    outputs: Sequence[bytes],
+    strict: bool = False,
 ) -> Reading:
     """Find the metric called ``metric``.
 
     ``documents`` are the names and contents of the files found, ``outputs`` what was printed on
     standard output (or the end of it), each in the order in which they are tried.
+    With ``strict`` the metric is invalid when something else that could be it says otherwise:
+    another document, or any line that would be read as the metric if it were the last.
     """
     try:
         found = _search(metric, documents, outputs)
+        if strict and found.value is not None:
+            _check_alone(found.value, metric, documents, outputs)
     except _Invalid as error:
         return Reading(Outcome.INVALID_METRIC, reason=str(error))
     if found.value is None:
@@ -81,6 +89,31 @@ def _search(
         if found is not None:
             return _Found(found.value, {**beside, **found.secondary})
     return _Found(None, {})
+
+
+def _check_alone(
+    value: float, metric: str, documents: Sequence[tuple[str, bytes]], outputs: Sequence[bytes]
+) -> None:
+    """Raise _Invalid when anything contradicts ``value``."""
+    for name, content in documents:
+        raw = _document(name, content)
+        if _has_value(metric, raw) and _value(metric, raw, name) != value:
+            raise _Invalid(f"two metrics contradict each other: {value!r}, and another in {name}")
+    for output in outputs:
+        for line in output.splitlines():
+            said = _said(metric, line.strip())
+            if said is not None and said != value:
+                shown = _shown(line.strip()[: 4 * _SHOWN].decode("utf-8", "replace"))
+                raise _Invalid(f"two metrics contradict each other: {value!r}, and {shown} printed")
+
+
+def _said(metric: str, line: bytes) -> float | None:
+    """Return the value that a line alone would give; infinity for one that is no finite number."""
+    try:
+        found = _last_line(metric, line) or _named_line(metric, line)
+    except _Invalid:
+        return math.inf
+    return found.value if found is not None else None
 
 
 def _nothing(metric: str, documents: Sequence[tuple[str, bytes]], outputs: Sequence[bytes]) -> str:

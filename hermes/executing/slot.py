@@ -40,7 +40,7 @@ class Slot:
         self.changed = False  # the last ``prepare`` found other originals than the one before
         self._source: Source | None = None
         self._identity: tuple[int, ...] | None = None
-        self._wanted: Listing = {}  # the originals as they were when they were copied
+        self.wanted: Listing = {}  # the originals as they were when they were copied
         self._made: Listing = {}  # the sandbox as it was before the first run
         self._loosened: set[str] = set()  # folders whose permissions were opened on the way
         self._set_up = False
@@ -112,7 +112,7 @@ class Slot:
             if name.startswith(_OLD):
                 files.remove_tree(self.folder / name)
         self._identity = self._found_identity()
-        self._wanted, self._made = {}, {}
+        self.wanted, self._made = {}, {}
         self._set_up, self._without_original = False, frozenset()
 
     def _free_name(self) -> Path:
@@ -130,7 +130,7 @@ class Slot:
         self.changed = False
         for _ in range(_MOST_LOOKS):
             wanted = source.look()
-            changed = wanted != self._wanted
+            changed = wanted != self.wanted
             self.changed = self.changed or changed
             if not self._reset(source, wanted, pulse):
                 return False
@@ -140,14 +140,14 @@ class Slot:
 
     def _reset(self, source: Source, wanted: Listing, pulse: Pulse) -> bool:
         present = trees.scan(str(self.work), ours=True)
-        stale = _differing(self._wanted, wanted)
+        stale = _differing(self.wanted, wanted)
         if present == self._made and not stale:
             return True
         damaged = {path for path in self._made if present.get(path) != self._made[path]}
         if self._set_up and (stale or damaged & self._without_original):
             return False
         foreign = {path for path in present if present[path] != self._made.get(path)}
-        self._wanted = wanted
+        self.wanted = wanted
         missing = (damaged | stale) & wanted.keys()
         mended = {path for path in missing & present.keys() if self._is_refilled(source, path)}
         self._take_away(present, (foreign | (stale & present.keys())) - mended)
@@ -159,14 +159,14 @@ class Slot:
     def _is_refilled(self, source: Source, path: str) -> bool:
         """Put a file's content back where it stands; False when it has to be made anew."""
         try:
-            return source.refill(path, self._wanted[path], f"{self.work}/{path}")
+            return source.refill(path, self.wanted[path], f"{self.work}/{path}")
         except OSError:
             return False
 
     def _take_away(self, present: Listing, paths: Iterable[str]) -> None:
         """Remove entries, contents before their folders; a folder that is to stay one stays."""
         for path in sorted(paths, reverse=True):
-            stays = self._wanted.get(path)
+            stays = self.wanted.get(path)
             if trees.is_folder(present[path]) and stays is not None and trees.is_folder(stays):
                 self._loosened.add(path)
             else:
@@ -177,7 +177,7 @@ class Slot:
         root = str(self.work)
         for path in paths:
             pulse()
-            sign = self._wanted[path]
+            sign = self.wanted[path]
             if trees.is_folder(sign):
                 self._loosened.add(path)
                 if os.path.isdir(f"{root}/{path}"):
@@ -205,7 +205,7 @@ class Slot:
     def _restore_permissions(self) -> None:
         """Give the folders that were made or opened the permissions they are to have."""
         for path in sorted(self._loosened - {""}, reverse=True):
-            sign = self._wanted.get(path) or self._made.get(path)
+            sign = self.wanted.get(path) or self._made.get(path)
             if sign is not None:
                 trees.set_mode(f"{self.work}/{path}", sign)
         self._loosened.clear()

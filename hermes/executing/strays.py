@@ -98,6 +98,17 @@ def group_lives(group: int) -> bool:
     return any(entry.group == group and entry.state != "Z" for entry in _table())
 
 
+def living(group: int, mark: str) -> int:
+    """Count what runs of a command, at the top of its family; call it before the group is killed.
+
+    Its main process counts until it has ended. Always 0 where it is unknown.
+    """
+    if not _LINUX:
+        return 0
+    alive = [entry for entry in _children() if entry.state != "Z"]
+    return sum(entry.group == group or _belongs(entry, group, mark) for entry in alive)
+
+
 def _belongs(entry: Entry, group: int, mark: str) -> bool:
     if entry.pid in OWN:
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hermes.errors import Fault
@@ -51,8 +51,8 @@ class Surface:
         """Say whether the SPEC names the path as one that nobody may change."""
         return _covers(self.read_only, path)
 
-    def read(self, root: str, listing: Listing) -> Tree:
-        """Read the files of the surface among ``listing``, a scan of ``root``.
+    def read(self, listing: Listing, locate: Callable[[str], str]) -> Tree:
+        """Read the files of the surface among ``listing``, each where ``locate`` says.
 
         Raises TooLarge; OSError for what cannot be read.
         """
@@ -61,9 +61,8 @@ class Surface:
         for path in sorted(listing):
             if not (stat.S_ISREG(listing[path][0]) and self.holds(path)):
                 continue
-            content = read_content(f"{root}/{path}")
+            found[path] = content = read_content(locate(path))
             size += len(content.data)
-            found[path] = content
             if len(found) > MOST_FILES or size > MOST_BYTES:
                 raise TooLarge(
                     f"mutable_paths cover more than {MOST_FILES:,} files or "

@@ -29,12 +29,13 @@ _WORKSPACE_VARIABLES = ("LAB_WORKSPACE_ROOT", "LAB_EFFECTIVE_WORKSPACE_ROOT")
 
 @dataclass(frozen=True)
 class Order:
-    """What the workspace of a run is made from."""
+    """What the workspace of a run is made from; ``without_git``: never with a repository."""
 
     spec: Spec
     sandbox: Path
     data_root: Path
     environment: Mapping[str, str]
+    without_git: bool = False
 
     @cached_property
     def root(self) -> str | None:
@@ -163,7 +164,8 @@ class Workspaces:
         self, slot: Slot, order: Order, mode: Mode, revision: Revision | None, pulse: Pulse
     ) -> Source:
         commit = revision.commit if revision is not None and mode == "git" else None
-        key = (mode, order.root, commit, order.spec.ingress_files, order.leave_out)
+        made_of = (order.spec.ingress_files, order.leave_out, order.without_git)
+        key = (mode, order.root, commit, *made_of)
         if self._source is None or key != self._source_key:
             self._source_key = None
             self._source = self._new_source(slot, order, mode, commit, pulse)
@@ -182,7 +184,28 @@ class Workspaces:
             _repository(root), _known(commit, root), slot.folder, order.for_git, pulse
         )
         self._pristine = trees.scan(str(pristine))
-        return Source(str(pristine), original=root, with_git=True, ingress=ingress)
+        with_git = not order.without_git
+        return Source(str(pristine), original=root, with_git=with_git, ingress=ingress)
+
+    @property
+    def originals(self) -> trees.Listing:
+        """What the sandbox was made from: entries by path, without what the setup made."""
+        return {} if self._slot is None else self._slot.wanted
+
+    def look(self) -> trees.Listing:
+        """Scan the sandbox as it is now. Raises OSError."""
+        assert self._slot is not None, "there is no sandbox"
+        return trees.scan(str(self._slot.work), ours=True)
+
+    def locate(self, path: str) -> str:
+        """Return the name of the original of an entry."""
+        assert self._source is not None, "there is no sandbox"
+        return self._source.locate(path)
+
+    def link_text(self, path: str) -> str:
+        """Return what the link at ``path`` says in a sandbox. Raises OSError."""
+        assert self._source is not None, "there is no sandbox"
+        return self._source.link(path)
 
     def _is_spoilt(self) -> bool:
         """Say whether somebody touched the checkout that sandboxes are made from."""

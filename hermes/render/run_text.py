@@ -36,6 +36,8 @@ _MOST_PATTERNS = 10
 
 _ORIGINS = {
     Origin.STRATEGY: "The strategy {strategy} chose it.",
+    Origin.BASELINE: "Nothing was measured yet that a candidate could be compared with.",
+    Origin.AGENT: "An agent handed it in.",
     Origin.RETRY: "It is run again because the lab or the machine cut it off.",
     Origin.HUMAN: "A person asked for it.",
     Origin.PLAIN: "No strategy is set: the commands run as they are.",

@@ -13,7 +13,8 @@ from hermes.steps.plan import Planned
 from hermes.steps.session import Session, TakenOver
 
 if TYPE_CHECKING:
-    from hermes.executing.run import Executor, Job
+    from hermes.executing.job import Job
+    from hermes.executing.run import Executor
 
 _REPO_ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +56,8 @@ def perform(
 
 def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
     """Return what a planned package asks of an executor, in the sandbox of a slot."""
-    from hermes.executing.run import Job
+    from hermes.executing.job import Job
+    from hermes.steps.coding import code_order
 
     sandbox = session.lab.layout.sandbox(session.experiment, slot)
     return Job(
@@ -66,6 +68,7 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
         data_root=session.lab.layout.root,
         environment=_environment(session, planned, sandbox),
         ready=planned.make_durable,
+        code=code_order(session, planned),
     )
 
 

@@ -12,6 +12,7 @@ from hermes.files import Syncing
 from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Outcome, Package, Params, Phase
 from hermes.spec import Spec
+from hermes.steps.coding import needs_baseline
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Halted, Session, TakenOver
 
@@ -125,8 +126,10 @@ def _refused(session: Session) -> Stop | None:
 
 
 def _spoken_for(session: Session) -> Stop | None:
-    """Leave no more runs in flight than the experiment may still have."""
+    """Leave no more runs in flight than the experiment may still have, a baseline alone."""
     flying = len(session.in_flight)
+    if flying and needs_baseline(session):
+        return Stop("the baseline is measured first")
     if flying and policy.is_spent(session.state, session.spec, in_flight=flying):
         return Stop("the runs in flight are the last ones that max_iterations_total allows")
     return None

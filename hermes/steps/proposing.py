@@ -11,6 +11,7 @@ from hermes import codec
 from hermes.errors import RequestError
 from hermes.model import EMPTY, Json, Origin, Proposal
 from hermes.spec import Spec
+from hermes.steps.coding import needs_baseline
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from hermes.steering import Request
 
 PLAIN = "none"
+BASELINE = "baseline"
+MUTATION = "mutation"
 _MOST_IDEAS = 20
 _DEFAULT_SPACE = "search_space.json"
 
@@ -51,6 +54,9 @@ def next_idea(session: Session) -> Idea | None:
     retry = next((item for item in session.state.retries if item.trial not in trials), None)
     if retry is not None:
         return _again(retry)
+    if needs_baseline(session):
+        proposal = Proposal(EMPTY, BASELINE, Origin.BASELINE, "the code as it is, to compare with")
+        return Idea(proposal, next_trial(session))
     wanted = [item for item in session.state.steering.points if item.id not in requests]
     number = next_trial(session)
     if wanted:
@@ -69,8 +75,15 @@ def propose(session: Session, number: int) -> Proposal | None:
     """Ask the strategy, if there is one, for trial ``number``; None when it has nothing left."""
     strategy = made_strategy(session)
     if strategy is None:
-        return Proposal(EMPTY, PLAIN, Origin.PLAIN)
+        return _without_strategy(session)
     return strategy.ask(number, [item.manifest.params for item in session.in_flight])
+
+
+def _without_strategy(session: Session) -> Proposal:
+    spec = session.spec.at_tier(session.tier)
+    if not spec.is_code_loop:
+        return Proposal(EMPTY, PLAIN, Origin.PLAIN)
+    return Proposal(EMPTY, spec.agent_provider or MUTATION, Origin.STRATEGY)
 
 
 def made_strategy(session: Session) -> Strategy | None:

@@ -12,6 +12,7 @@ from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.plan import Planned
+from hermes.steps.ruling import Ruling, ruled
 from hermes.steps.session import Session
 from hermes.store.index import index_line
 
@@ -51,15 +52,21 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     from hermes.render.run_text import result_text
 
     assert session.sealing is None, "the run before is not settled"
-    metrics = _judged(session, planned.manifest, execution)
+    ruling = ruled(session, planned, execution)
+    if ruling is not None:
+        execution = ruling.execution
+    metrics = _judged(session, planned.manifest, execution, ruling)
     manifest = _final(session, planned.manifest, execution)
     text = result_text(session.spec, manifest, metrics, session.state)
     line = index_line(manifest, metrics, "")
-    write = partial(_write, session.lab, session.lease, planned, manifest, metrics, text)
+    closed = _Closed(manifest, metrics, text, ruling.decision if ruling is not None else None)
+    write = partial(_write, session.lab, session.lease, planned, closed)
     session.sealing = Sealing(planned, line, session.state.metrics_bytes, write)
     if planned in session.in_flight:
         session.in_flight.remove(planned)
     session.state = fold_run(session.state, line)
+    if session.codes is not None and not line.outcome.is_retried:
+        session.codes.note(line.run_id, line.code)
     session.tell(line.trial_record())
 
 
@@ -92,17 +99,29 @@ def settle(session: Session) -> IndexLine | None:
     return line
 
 
+@dataclass(frozen=True)
+class _Closed:
+    """What is written into a bundle when it is closed."""
+
+    manifest: Manifest
+    metrics: RunMetrics
+    text: str
+    decision: bytes | None
+
+
 def _write(
-    lab: Lab,
-    lease: Lease,
-    planned: Planned,
-    manifest: Manifest,
-    metrics: RunMetrics,
-    text: str,
+    lab: Lab, lease: Lease, planned: Planned, closed: _Closed
 ) -> tuple[IndexLine, int] | None:
     """Write the run into history; returns its line and what the index grew by, in bytes."""
-    fence = lab.leases.fenced(lease)
-    bundle = lab.bundles.seal(planned.folder, manifest, metrics, text, fence=fence)
+    manifest, metrics = closed.manifest, closed.metrics
+    bundle = lab.bundles.seal(
+        planned.folder,
+        manifest,
+        metrics,
+        closed.text,
+        fence=lab.leases.fenced(lease),
+        decision=closed.decision,
+    )
     if bundle is None:
         return None
     line = index_line(bundle.manifest, metrics, bundle.sha256)
@@ -121,15 +140,21 @@ def _confirm(session: Session, sealing: Sealing, line: IndexLine, length: int) -
     session.state = replace(state, recent=recent, metrics_bytes=state.metrics_bytes + unread)
 
 
-def _judged(session: Session, manifest: Manifest, execution: Execution) -> RunMetrics:
+def _judged(
+    session: Session, manifest: Manifest, execution: Execution, ruling: Ruling | None
+) -> RunMetrics:
     """Say whether the run became the best of its tier. Only a success has a value."""
     succeeded = execution.outcome is Outcome.SUCCESS and execution.value is not None
     value = execution.value if succeeded else None
+    if ruling is not None:
+        accepted = ruling.accepted
+    else:
+        accepted = value is not None and _is_accepted(session, manifest.fidelity_tier, value)
     return RunMetrics(
         metric=session.spec.metric,
         value=value,
         params=manifest.params,
-        accepted=value is not None and _is_accepted(session, manifest.fidelity_tier, value),
+        accepted=accepted,
         outcome=execution.outcome,
         secondary=execution.secondary if succeeded else {},
     )
@@ -161,6 +186,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
         usage=execution.usage,
         workspace=execution.workspace,
         machine=execution.machine,
+        code=execution.code,
         previous_sha256=session.previous_sha256,
     )
 

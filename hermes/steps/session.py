@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hermes.executing.run import Executor
     from hermes.search.base import Strategy
     from hermes.spec import Spec
+    from hermes.steps.coding import Codes
     from hermes.steps.plan import Planned
     from hermes.steps.seal import Sealing
 
@@ -86,6 +87,7 @@ class Session:
         self._executors: dict[int, Executor] = {}
         self.meanwhile: Callable[[], object] = lambda: None  # for when an agent is at work
         self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
+        self.codes: Codes | None = None  # what is known of candidates: ``coding``
         self.fenced_out = False
         self.has_planned = False
         self.checked_names: set[tuple[str, frozenset[str]]] = set()

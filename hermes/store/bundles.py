@@ -61,6 +61,7 @@ class Bundles:
         result_text: str,
         *,
         fence: AbstractContextManager[bool],
+        decision: bytes | None = None,
     ) -> SealedBundle | None:
         """Close the bundle of a package and publish it: the commit of a run.
 
@@ -68,14 +69,16 @@ class Bundles:
         When it is not, or the package was taken from us, None is returned and nothing published.
         May be repeated after a crash at any point; a run sealed already is returned as it stands.
 
-        Writes: in the package's ``run/`` the result, the metrics and the manifest, all files made
+        Writes: in the package's ``run/`` the result, the metrics, the decision and the manifest, all files made
         read-only and durable; then its rename into ``runs/`` and the sync of that.
         """
         target = self._run(manifest.experiment, manifest.run_id).folder
         try:
             ready = None
             if not files.exists(target):
-                sealed, sha256 = closing.close(package.run, manifest, metrics, result_text)
+                sealed, sha256 = closing.close(
+                    package.run, manifest, metrics, result_text, decision
+                )
                 ready = SealedBundle(sealed, metrics, sha256)
                 self._make_runs(target.parent)
             with fence as ours:

@@ -26,7 +26,11 @@ _MOST_NAMED = 100
 
 
 def close(
-    run: BundleLayout, manifest: Manifest, metrics: RunMetrics, text: str
+    run: BundleLayout,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    text: str,
+    decision: bytes | None = None,
 ) -> tuple[Manifest, str]:
     """Complete the files of a run; on return they are all named, read-only and durable.
 
@@ -40,6 +44,8 @@ def close(
         run.result.name: _put(run.result, text.encode("utf-8", "backslashreplace")),
         run.metrics.name: _put(run.metrics, codec.to_lined_json(metrics)),
     }
+    if decision is not None:
+        digests[f"{ARTIFACTS}/{run.decision.name}"] = _put(run.decision, decision)
     found = inventory.take(str(run.folder))
     left_out = dict(_no_part(found))
     for entry in found.files:

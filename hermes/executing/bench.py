@@ -1,0 +1,147 @@
+"""Measures candidates, and the incumbent in turns with them; one bench serves one code run.
+
+Limit first: a sample is taken in a sandbox that was reset before, so nothing of one measurement
+is there in the next, but for what commands keep outside of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hermes import files
+from hermes.executing import artifacts, boundary, surface
+from hermes.executing.candidate import Changes
+from hermes.executing.content import Tree
+from hermes.executing.desk import Place
+from hermes.executing.evaluator import written_by_measuring
+from hermes.executing.job import Job
+from hermes.executing.logs import Log
+from hermes.executing.measuring import Measuring
+from hermes.executing.metric import read_metric
+from hermes.executing.stages import Result, Stages
+from hermes.executing.surface import Surface
+from hermes.executing.workspaces import Workspace
+from hermes.model import EMPTY, Json, Outcome, Sample
+
+_HOLDOUT_LOG = "holdout.log"
+
+
+class Over(Exception):
+    """A run ends here, with a result."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(result.reason)
+        self.result = result
+
+
+def go_on(failed: Result | None) -> None:
+    """Raise Over for a result, go on without one."""
+    if failed is not None:
+        raise Over(failed)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Code to be measured: its surface, how that differs from the user's workspace, and why."""
+
+    tree: Tree
+    changed: Changes
+    digest: str
+    hypothesis: str = ""
+
+
+def candidate_of(base: Tree, changed: Changes, hypothesis: str = "") -> Candidate:
+    """Return the candidate that differs from the surface ``base`` by ``changed``."""
+    tree = surface.overlaid(base, changed)
+    return Candidate(tree, changed, surface.digest(tree), hypothesis)
+
+
+class Bench:
+    """The measuring sandbox of one run, with the user's surface and the logs of the run."""
+
+    def __init__(self, job: Job, place: Place, stages: Stages, stdout: Log, stderr: Log) -> None:
+        self.facts: dict[str, Json] = {}
+        self._job = job
+        self._place = place
+        self._stages = stages
+        self._measuring = Measuring(job, stages, strict=True)
+        self._stdout = stdout
+        self._stderr = stderr
+        self._surface = Surface(job.spec.mutable_paths, job.spec.read_only_paths)
+        self._workspace: Workspace | None = None
+
+    def base(self) -> Tree:
+        """Read the surface as it is in the user's workspace. Raises TooLarge, OSError."""
+        workspaces = self._place.workspaces
+        return self._surface.read(workspaces.originals, workspaces.locate)
+
+    def sample(self, found: Candidate, base: Tree) -> Sample:
+        """Measure a candidate once. Raises Over for whatever gives no value; OSError, Fault."""
+        workspace = self._hold(found, base)
+        go_on(self._measuring.give_parameters(workspace))
+        self.facts.update(self._measuring.facts)
+        measured = self._measuring.measure(workspace, self._stdout, self._stderr)
+        self._check_untouched(workspace)
+        if measured.outcome is not Outcome.SUCCESS or measured.value is None:
+            raise Over(measured)
+        return Sample(measured.value, measured.secondary)
+
+    def sample_incumbent(self, incumbent: Candidate, base: Tree) -> Sample:
+        """Measure the incumbent once; that it cannot be is not the candidate's fault."""
+        try:
+            return self.sample(incumbent, base)
+        except Over as over:
+            why = f"the incumbent could not be measured again: {over.result.reason}"
+            raise Over(Result(Outcome.INFRA, why)) from None
+
+    def run_beside(self, name: str, found: Candidate, base: Tree) -> None:
+        """Run another command of the SPEC over a candidate. Raises Over when it fails."""
+        workspace = self._hold(found, base)
+        params = self._job.manifest.params
+        go_on(self._stages.run(name, workspace, params, self._stdout, self._stderr))
+
+    def hold_out(self, found: Candidate, base: Tree) -> tuple[float | None, str]:
+        """Ask the hold-out about a candidate: its value, or None and what went wrong.
+
+        What it prints is not kept: nobody who makes candidates is to see it.
+        """
+        workspace = self._hold(found, base)
+        path = self._place.sandbox / _HOLDOUT_LOG
+        files.remove_tree(path)
+        log = Log(path)
+        try:
+            failed = self._stages.run("holdout_command", workspace, EMPTY, log, None)
+            if failed is not None:
+                return None, failed.reason.partition(": ")[2] or failed.reason
+            reading = read_metric(self._job.spec.metric, documents=[], outputs=[log.since(0)])
+            return reading.value, reading.reason
+        finally:
+            log.close()
+            with contextlib.suppress(OSError):
+                files.remove_tree(path)
+
+    def take_artifacts(self) -> Mapping[str, Json]:
+        """Take what the SPEC asks for out of what was measured last. Raises OSError.
+
+        Writes: artifacts of the bundle.
+        """
+        assert self._workspace is not None, "something was measured"
+        return artifacts.take(self._job, self._workspace, self._stages.pulse)
+
+    def _hold(self, found: Candidate, base: Tree) -> Workspace:
+        """Reset the sandbox and put a candidate into it; the time budget begins anew."""
+        self._workspace = workspace = self._place.prepare(self._stages.pulse)
+        self._stages.begin()
+        go_on(self._place.set_up(workspace, self._stages))
+        surface.put(str(workspace.folder), surface.changes(base, found.tree))
+        return workspace
+
+    def _check_untouched(self, workspace: Workspace) -> None:
+        spared = written_by_measuring(self._job.spec)
+        found = boundary.tampered(
+            self._surface, self._place.workspaces, str(workspace.folder), spared
+        )
+        if found is not None:
+            raise Over(Result(found.outcome, found.reason))

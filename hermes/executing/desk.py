@@ -1,0 +1,114 @@
+"""The sandboxes of one slot: where runs are measured, and where code is changed; ``run`` owns it.
+
+Limit first: the two never share a file. What changes code never has the measuring sandbox within
+reach of a relative path, and nothing is carried over but the files of the surface.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hermes import files
+from hermes.executing.evaluator import Evaluators
+from hermes.executing.job import Job
+from hermes.executing.logs import Log
+from hermes.executing.slot import Pulse
+from hermes.executing.stages import Result, Stages
+from hermes.executing.workspaces import Order, Workspace, Workspaces
+from hermes.layout import BundleLayout
+from hermes.model import EMPTY
+
+EDITING = ".edit"
+SCRATCH = ".scratch"
+_SETUP_LOG = "setup.log"
+
+
+class Desk:
+    """Keeps the sandboxes of a slot from run to run."""
+
+    def __init__(self) -> None:
+        self.evaluators = Evaluators()
+        self._measuring = Workspaces()
+        self._editing = Workspaces()
+
+    def measuring(self, job: Job) -> Place:
+        """Return where ``job`` is measured."""
+        return Place(job, self._measuring, job.sandbox, _SETUP_LOG)
+
+    def editing(self, job: Job) -> Place:
+        """Return where the code of ``job`` is changed."""
+        beside = job.sandbox.with_name(job.sandbox.name + EDITING)
+        return Place(job, self._editing, beside, f"edit-{_SETUP_LOG}")
+
+    def scratch(self, job: Job) -> Path:
+        """Return a folder of the slot that no command works in."""
+        return job.sandbox.with_name(job.sandbox.name + SCRATCH)
+
+    def close(self) -> None:
+        """Remove the sandboxes.
+
+        Writes: removals.
+        """
+        for workspaces in (self._measuring, self._editing):
+            with contextlib.suppress(OSError):
+                workspaces.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the two sandboxes, for one job."""
+
+    job: Job
+    workspaces: Workspaces
+    sandbox: Path
+    setup_log: str
+
+    @property
+    def order(self) -> Order:
+        """What the workspace is made from; in the code loop without a repository of its own."""
+        job = self.job
+        bare = job.code is not None
+        return Order(job.spec, self.sandbox, job.data_root, job.environment, without_git=bare)
+
+    def prepare(self, pulse: Pulse) -> Workspace:
+        """Make or reset the sandbox. Raises Fault, OSError.
+
+        Writes: the sandbox.
+        """
+        return self.workspaces.prepare(self.order, pulse)
+
+    def set_up(self, workspace: Workspace, stages: Stages) -> Result | None:
+        """Run the setup command when the workspace is new; None when all is well.
+
+        Writes: its log in the bundle; what the command makes.
+        """
+        if not workspace.needs_setup:
+            return None
+        if self.job.spec.setup_command is not None:
+            log = Log(self.job.bundle.artifacts / self.setup_log)
+            try:
+                failed = stages.run("setup_command", workspace, EMPTY, log, None)
+            finally:
+                log.close()
+            if failed is not None:
+                return failed
+        self.workspaces.set_up(self.order)
+        return None
+
+
+@contextlib.contextmanager
+def logged(bundle: BundleLayout) -> Iterator[tuple[Log, Log]]:
+    """Open the logs of a run for the body.
+
+    Writes: ``stdout.log`` and ``stderr.log`` of the bundle, and its folder for artifacts.
+    """
+    if not files.exists(bundle.artifacts):
+        files.make_folder(bundle.artifacts)
+    with contextlib.ExitStack() as logs:
+        stdout, stderr = Log(bundle.stdout), Log(bundle.stderr)
+        logs.callback(stderr.close)
+        logs.callback(stdout.close)
+        yield stdout, stderr

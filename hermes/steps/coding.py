@@ -1,0 +1,120 @@
+"""What a run of the code loop goes by: the incumbent, what was tried, who changes the code.
+
+Limit first: an incumbent is read from its bundle once in a session; one that was judged in this
+session is known before it is sealed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hermes.acceptance import Standing
+from hermes.errors import BrokenFile
+from hermes.model import Code, Measurement
+from hermes.steps.session import Session
+
+if TYPE_CHECKING:
+    from hermes.executing.candidate import CodeOrder, Given, Incumbent
+    from hermes.layout import BundleLayout
+    from hermes.steps.plan import Planned
+
+
+class Codes:
+    """What a session knows of the candidates of its experiment."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._incumbents: dict[str, Incumbent | None] = {}
+        self._seen: dict[tuple[str, str], str] = {}
+        for line in session.lab.index(session.experiment).read().lines:
+            if not line.outcome.is_retried:
+                self.note(line.run_id, line.code)
+
+    def note(self, run_id: str, code: Code | None) -> None:
+        """Take in that a run was made, and of which candidate."""
+        if code is not None and code.candidate is not None:
+            self._seen.setdefault((code.evaluator, code.candidate), run_id)
+
+    def seen(self, evaluator: str, candidate: str) -> str | None:
+        """Return the first run that has tried a candidate."""
+        return self._seen.get((evaluator, candidate))
+
+    def incumbent(self, tier: str) -> Incumbent | None:
+        """Return the incumbent of now; None before the first, and when its bundle is lost."""
+        best = self._session.state.incumbents.get(tier)
+        if best is None:
+            return None
+        if best.run_id not in self._incumbents:
+            self._incumbents[best.run_id] = self._read(best.run_id)
+        return self._incumbents[best.run_id]
+
+    def keep(self, run_id: str, bundle: BundleLayout, code: Code, measurement: Measurement) -> None:
+        """Remember a candidate that was accepted; ``bundle`` may not be sealed yet."""
+        from hermes.executing import candidate
+
+        assert code.candidate is not None, "what was accepted is a candidate"
+        changed, _ = candidate.load(bundle)
+        standing = Standing(run_id, measurement.candidate, measurement.lines)
+        self._incumbents[run_id] = candidate.Incumbent(
+            changed, code.candidate, code.evaluator, standing, measurement.holdout
+        )
+
+    def _read(self, run_id: str) -> Incumbent | None:
+        """Read an incumbent from its bundle; without it the next run is a baseline again."""
+        session = self._session
+        try:
+            code = session.lab.bundles.read(session.experiment, run_id).manifest.code
+            if code is None:
+                return None
+            self.keep(run_id, session.layout.run(run_id), code, self._measurement(run_id))
+        except BrokenFile:  # told by ``verify``
+            return None
+        return self._incumbents[run_id]
+
+    def _measurement(self, run_id: str) -> Measurement:
+        from hermes.steps.ruling import read_measurement
+
+        return read_measurement(self._session.layout.run(run_id))
+
+
+def codes(session: Session) -> Codes:
+    """Return what the session knows of candidates, read when it is first asked."""
+    if session.codes is None:
+        session.codes = Codes(session)
+    return session.codes
+
+
+def needs_baseline(session: Session) -> bool:
+    """Say whether nothing was measured yet that a candidate could be compared with."""
+    return session.spec.at_tier(session.tier).is_code_loop and (
+        codes(session).incumbent(session.tier) is None
+    )
+
+
+def code_order(session: Session, planned: Planned) -> CodeOrder | None:
+    """Return what a run goes by; None outside of the code loop."""
+    tier = planned.manifest.fidelity_tier
+    if not session.spec.at_tier(tier).is_code_loop:
+        return None
+    from hermes.executing.candidate import CodeOrder
+
+    known = codes(session)
+    return CodeOrder(
+        incumbent=partial(known.incumbent, tier),
+        seen=known.seen,
+        given=_given(session, planned),
+    )
+
+
+def _given(session: Session, planned: Planned) -> Given | None:
+    """Return the candidate that was made before the run was cut off, if it got that far."""
+    from hermes.executing import candidate
+
+    parent = planned.manifest.parent_run
+    if parent is None:
+        return None
+    try:
+        return candidate.Given(*candidate.load(session.layout.run(parent)))
+    except BrokenFile:
+        return None

@@ -1,0 +1,74 @@
+"""The verdict on a candidate, as the step ``seal`` writes it down: decision.json and the outcome.
+
+Limit first: the decision is made anew from the samples, against the incumbent of the moment of
+sealing; nothing is measured any more then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hermes import acceptance, codec, files
+from hermes.errors import BrokenFile
+from hermes.layout import BundleLayout
+from hermes.model import Execution, Measurement, Outcome
+from hermes.steps.coding import codes
+from hermes.steps.plan import Planned
+from hermes.steps.session import Session
+
+_OUTCOMES = {
+    "accept": Outcome.SUCCESS,
+    "reject": Outcome.REJECTED,
+    "inconclusive": Outcome.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What became of an execution: as it is judged, and decision.json, if there is any."""
+
+    execution: Execution
+    accepted: bool
+    decision: bytes | None = None
+
+
+def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | None:
+    """Judge a candidate that was measured; None for a run that is no such thing."""
+    measurement, code = execution.measurement, execution.code
+    if measurement is None or code is None or execution.outcome is not Outcome.SUCCESS:
+        return None
+    decision = _decided(session, planned, execution, measurement)
+    accepted = decision.verdict == "accept"
+    outcome = _OUTCOMES.get(decision.verdict, Outcome.INCONCLUSIVE)
+    reason = "" if accepted else decision.reason
+    judged = replace(execution, outcome=outcome, reason=reason)
+    if accepted:
+        run_id = planned.manifest.run_id
+        codes(session).keep(run_id, planned.folder.run, code, measurement)
+    return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
+
+
+def _decided(
+    session: Session, planned: Planned, execution: Execution, measurement: Measurement
+) -> acceptance.Decision:
+    tier = planned.manifest.fidelity_tier
+    incumbent = codes(session).incumbent(tier)
+    standing = None
+    if measurement.compared_with is not None and incumbent is not None:
+        standing = incumbent.standing
+        if standing.run_id != measurement.compared_with:  # another has won since
+            measurement = replace(
+                measurement, compared_with=standing.run_id, incumbent=(), holdout_before=None
+            )
+    spec = session.spec.at_tier(tier)
+    case = acceptance.Case(spec.metric_direction, spec.acceptance, measurement, standing)
+    return acceptance.weigh(case, final=True)
+
+
+def read_measurement(bundle: BundleLayout) -> Measurement:
+    """Read what a run measured from its decision.json. Raises BrokenFile."""
+    try:
+        raw = codec.from_json(files.read(bundle.decision) or b"")
+        return codec.decode(Measurement, raw["case"]["measurement"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BrokenFile(str(bundle.decision), str(error)) from None
