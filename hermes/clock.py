@@ -25,6 +25,10 @@ class Clock(Protocol):
         """Return seconds since boot, suspended time left out; comparable between processes."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -36,6 +40,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds of the monotonic clock."""
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        time.sleep(seconds)
 
 
 class FixedClock:
@@ -57,6 +65,10 @@ class FixedClock:
         """Move both the wall time and the monotonic time on by ``seconds``."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Move on by ``seconds`` at once."""
+        self.advance(seconds)
 
     def set_wall(self, moment: datetime) -> None:
         """Move the wall time alone, as an administrator or NTP would."""

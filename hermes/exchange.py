@@ -26,6 +26,9 @@ class Spending:
         )
 
 
+NOTHING_SPENT = Spending()
+
+
 @dataclass(frozen=True)
 class Answer:
     """What an agent said to a prompt; ``problem`` says why that cannot count, if it cannot.
@@ -39,7 +42,7 @@ class Answer:
     timed_out: bool = False
     left_out: int = 0
     wall_seconds: float = 0.0
-    spending: Spending = Spending()
+    spending: Spending = NOTHING_SPENT
     resets_at: str | None = None
 
 

@@ -14,10 +14,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
-from hermes.exchange import Exchange, Spending
+from hermes.exchange import NOTHING_SPENT, Exchange, Spending
 
 SCHEMA_VERSION = 1
-DERIVED_VERSION = 4  # another number whenever a projection, or the state behind it, changes form
+DERIVED_VERSION = 5  # another number whenever a projection, or the state behind it, changes form
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
 
@@ -215,7 +215,7 @@ class Code:
     measured: float | None = None
     added: int = 0
     removed: int = 0
-    spending: Spending = Spending()
+    spending: Spending = NOTHING_SPENT
     resets_at: str | None = None
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hermes import steering
+from hermes import steering, tried
 from hermes.decisions import Intent, JournalRecord
 from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tallied
 from hermes.model import DEFAULT_TIER, Direction, IndexLine, Origin, Outcome, Params, Phase
 from hermes.steering import Steering, Waiting
+from hermes.tried import Memory
 
 RECENT_RUNS = 10
 TOP_RUNS = 5
@@ -91,6 +92,7 @@ class ExperimentState:
     last_trial: int = 0
     wall_seconds: float = 0.0
     steering: Steering = field(default_factory=Steering)
+    memory: Memory = field(default_factory=Memory)
     journal_seq: int = 0
     journal_bytes: int = 0
     metrics_bytes: int = 0
@@ -166,6 +168,7 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         last_trial=max(state.last_trial, run.trial),
         wall_seconds=state.wall_seconds + run.wall_seconds,
         steering=steering.fold_run(state.steering, run),
+        memory=tried.fold_run(state.memory, run),
     )
 
 

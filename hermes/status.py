@@ -171,7 +171,11 @@ def _next_due(spec: Spec, state: ExperimentState) -> str | None:
     """
     if _shown_phase(state) not in (Phase.QUEUED, Phase.ACTIVE):
         return None
-    if state.last is None or state.retries:
+    if state.last is None:
+        return None
+    if state.memory.resets_at is not None:  # the agent's account has reached a limit
+        return state.memory.resets_at
+    if state.retries:
         return None
     from hermes import cadence
 

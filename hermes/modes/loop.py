@@ -28,6 +28,7 @@ class Tally:
     successes: int = 0
     accepted: int = 0
     last: IndexLine | None = None
+    worked: int = 0  # runs that measured something, whatever was decided of it
     stopped: str | None = None
     remedy: str = ""
     outcomes: dict[Outcome, int] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Tally:
         """Count one sealed run."""
         self.runs += 1
         self.successes += line.outcome is Outcome.SUCCESS
+        self.worked += line.outcome.ends_streak
         self.accepted += line.accepted
         self.last = line
         self.outcomes[line.outcome] = self.outcomes.get(line.outcome, 0) + 1
@@ -92,7 +94,7 @@ class _Course:
         for left in range(runs, 0, -1):
             if self._any:
                 self._rest()
-            stop = fill(self._session, self._slots, left, collect=self.collect)
+            stop = self._fill(left)
             if not self._slots.busy:
                 self._tally.stop(stop or Stop(HALTED))
                 return
@@ -105,6 +107,23 @@ class _Course:
                 return
             judge(self._session, finished.planned, finished.execution)
             self._keeper.project_now_and_then()
+
+    def _fill(self, most: int) -> Stop | None:
+        """Fill the slots; wait first where nothing but time is in the way of a person's order."""
+        order = self._session.order
+        while True:
+            stop = fill(self._session, self._slots, most, collect=self.collect)
+            waits = stop is not None and stop.until is not None and order.attended
+            if stop is None or not waits or self._slots.busy or order.halt():
+                return stop
+            order.waiting(stop.reason)
+            self._wait_until(stop.until or "")
+
+    def _wait_until(self, moment: str) -> None:
+        while self._session.lab.now() < moment and not self._session.order.halt():
+            self.collect()
+            self._session.lab.clock.sleep(_BEAT_SECONDS)
+            self._session.beat()
 
     def collect(self) -> bool:
         """Take in the run that is on its way into history; False when it does not get there."""

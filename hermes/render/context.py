@@ -1,6 +1,8 @@
 """context.md: what an agent's prompt needs to know of an experiment. Called by ``experiment``.
 
-Pure. Limit first: at most 4 KiB, of which older runs and notes are the first to be left out.
+Pure. Limits first: at most 4 KiB, of which older runs and notes are the first to be left out;
+of a code loop at most 12 KiB, the rest being what was tried: what was kept first, then what was
+not, each the newest first.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from hermes.spec import Spec
 from hermes.state import ExperimentState, Note
 from hermes.status import Status, overall_best
 from hermes.steering import Request
+from hermes.tried import Memory, Tried
 
 MOST_BYTES = 4096
+MOST_BYTES_OF_CODE = 12 * 1024
 
 _EXACT = 500
 _MOST_EXACT = 50
@@ -32,11 +36,19 @@ Read `PROGRAM.md` (direction) and `CHANGELOG.md` (decisions) in the data root be
 More: `SUMMARY.md`, `NEXT.md`, `best.md`, and each run in `runs/`.
 """
 _OLDER = f"- {CUT} older ones are left out, see `SUMMARY.md`.\n"
+_EARLIER = f"- {CUT} earlier ones are left out, see `metrics.jsonl`.\n"
 _LATER = f"- {CUT} later ones are left out, see `NEXT.md`.\n"
 
 
 def context_page(spec: Spec, state: ExperimentState, status: Status) -> str:
-    """Return context.md, whole: at most ``MOST_BYTES`` bytes of UTF-8."""
+    """Return context.md, whole: at most ``MOST_BYTES`` bytes of UTF-8, or those of a code loop."""
+    page = _page(spec, state, status)
+    if not state.memory.count:
+        return page
+    return page + _tried(state.memory, MOST_BYTES_OF_CODE - size(page))
+
+
+def _page(spec: Spec, state: ExperimentState, status: Status) -> str:
     head = _head(status) + _best(spec, state)
     points = state.steering.points
     asked = _filled("Asked for by people", map(_request, points), _ROOM_FOR_REQUESTS, rest=_LATER)
@@ -83,6 +95,23 @@ def _run(run: IndexLine) -> str:
     tried = f"; {code(_within(params(run.params, 160), 300), 300)}" if run.params else ""
     reason = f"; {escape(_within(run.reason, 160))}" if run.reason else ""
     return f"- {run.seq} {run.outcome.value}{value}{best}{tried}{reason}"
+
+
+def _tried(memory: Memory, room: int) -> str:
+    """Return what became of earlier candidates; nothing of it is to be tried again."""
+    kept = map(_candidate, reversed(memory.kept))
+    keeping = _filled("Changes that were kept", kept, room // 3, rest=_EARLIER)
+    title = f"Changes that were not kept: do not try them again ({memory.count} tried in all)"
+    dropped = map(_candidate, reversed(memory.dropped))
+    return keeping + _filled(title, dropped, room - size(keeping), rest=_EARLIER)
+
+
+def _candidate(item: Tried) -> str:
+    what = escape(_within(item.hypothesis, 200)) or "no hypothesis was stated"
+    measured = "" if item.measured is None else f" {number(item.measured)}"
+    reason = f"; {escape(_within(item.reason, 120))}" if item.reason else ""
+    size_of = f"+{item.added} -{item.removed}"
+    return f"- {item.seq} {item.outcome.value}{measured} ({size_of} lines): {what}{reason}"
 
 
 def _request(item: Request) -> str:

@@ -88,7 +88,7 @@ def report_cycle() -> None:
     turns.progress.flush()
     for experiment, turn in turns.turns.items():
         tally = turn.tally
-        told = _counts(tally.runs, tally.successes)
+        told = _told(tally)
         if tally.stopped:
             told = f"{told}; {tally.stopped}" if tally.runs else tally.stopped
         console.say(f"{experiment}: {told}")
@@ -105,7 +105,7 @@ def report_burst() -> None:
     experiment, again = view().need("exp", str), view().request.again
     tally = turns.turn(experiment).tally
     say_result(experiment, tally)
-    if not tally.successes:
+    if not tally.worked:
         why = f"{tally.last.outcome.value}: {tally.last.reason}" if tally.last else tally.stopped
         raise CheckFailed(
             f"No iteration of {experiment} succeeded; the last ended as {why}.",
@@ -119,7 +119,7 @@ def say_result(experiment: str, tally: Tally, *, goes_on: bool = False) -> None:
 
     turns.progress.flush()
     status = read_status(view().lab, experiment)
-    console.say(f"{experiment}: {_counts(tally.runs, tally.successes)}.")
+    console.say(f"{experiment}: {_told(tally)}.")
     if tally.stopped:
         console.say(f"It stopped before n: {tally.stopped}.")
     if not goes_on:
@@ -163,6 +163,15 @@ def _say_phase(experiment: str, tally: Tally) -> None:
     reason = status.blocked_reason if status is not None else None
     if status is not None and reason is not None and reason not in (tally.stopped or ""):
         console.say(f"{experiment} is {status.phase.value}: {reason}.")
+
+
+def _told(tally: Tally) -> str:
+    """Say how many runs were made and what came of them; in the code loop, what was decided."""
+    turned_down = tally.worked - tally.successes
+    if not turned_down:
+        return _counts(tally.runs, tally.successes)
+    plural = "" if tally.runs == 1 else "s"
+    return f"{tally.runs} run{plural}, {tally.successes} accepted, {turned_down} turned down"
 
 
 def _counts(runs: int, successes: int) -> str:

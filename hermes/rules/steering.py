@@ -200,4 +200,4 @@ def _all_failed(tally: Tally) -> bool:
     from hermes.modes.guided import STOPPED
 
     run = tally.runs - tally.outcomes.get(Outcome.SKIPPED, 0)
-    return run > 0 and not tally.successes and tally.stopped != STOPPED
+    return run > 0 and not tally.worked and tally.stopped != STOPPED

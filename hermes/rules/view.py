@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hermes import policy
+from hermes.cli import console, signals
 from hermes.cli import request as requests
-from hermes.cli import signals
 from hermes.cli.request import Wanted
 from hermes.cli.taskdb import recorded
 from hermes.lab import Lab
@@ -197,6 +197,7 @@ class View:
             search_space=self.given("search_space", Path),
             pause_seconds=self.given("pause", float) or 0.0,
             parallel=self.given("parallel", int),
+            waiting=console.notice,
             halt=signals.halt,
             uncut=signals.later,
         )

@@ -37,10 +37,14 @@ class Planned:
 
 @dataclass(frozen=True)
 class Stop:
-    """Why no run was planned, and what a person can do about it."""
+    """Why no run was planned, and what a person can do about it.
+
+    ``until`` (ISO 8601, UTC) is when one may be planned again, where that is all there is to it.
+    """
 
     reason: str
     remedy: str = ""
+    until: str | None = None
 
 
 def plan(session: Session) -> Planned | Stop:
@@ -119,10 +123,22 @@ def _refused(session: Session) -> Stop | None:
         return Stop(refused, policy.remedy(session.state, session.spec))
     change = policy.review(session.state, session.spec, attended=attended)
     if change is None:
-        return _spoken_for(session)
+        return _limited(session) or _spoken_for(session)
     if session.sealing is None:
         session.decide(change.phase, change.reason)
     return Stop(change.reason, policy.remedy(session.state, session.spec))
+
+
+def _limited(session: Session) -> Stop | None:
+    """Wait for the end of the limit that the agent's account has reached."""
+    until = session.state.memory.resets_at
+    if until is None or until <= session.lab.now():
+        return None
+    return Stop(
+        f"the agent's usage limit is reached; it ends at {until}",
+        "Run the command again then; `run_once` does so by itself.",
+        until,
+    )
 
 
 def _spoken_for(session: Session) -> Stop | None:

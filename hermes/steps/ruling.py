@@ -37,7 +37,7 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     measurement, code = execution.measurement, execution.code
     if measurement is None or code is None or execution.outcome is not Outcome.SUCCESS:
         return None
-    decision = _decided(session, planned, execution, measurement)
+    decision = _decided(session, planned, measurement)
     accepted = decision.verdict == "accept"
     outcome = _OUTCOMES.get(decision.verdict, Outcome.INCONCLUSIVE)
     reason = "" if accepted else decision.reason
@@ -48,9 +48,7 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
 
 
-def _decided(
-    session: Session, planned: Planned, execution: Execution, measurement: Measurement
-) -> acceptance.Decision:
+def _decided(session: Session, planned: Planned, measurement: Measurement) -> acceptance.Decision:
     tier = planned.manifest.fidelity_tier
     incumbent = codes(session).incumbent(tier)
     standing = None

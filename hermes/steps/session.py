@@ -31,8 +31,15 @@ if TYPE_CHECKING:
     from hermes.steps.seal import Sealing
 
 
+_SWARM = "swarm"
+
+
 def _go_on() -> bool:
     return False
+
+
+def _say_nothing(reason: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Order:
     ``attended`` means that a person or agent gave the command for this experiment, so cadence
     and autonomy do not hold it back. ``runs`` bounds the iterations, ``parallel`` those at a time
     (None: as the SPEC says). ``options`` are the strategy's, in the place of the SPEC's.
+    ``waiting`` is told why nothing is run for a while, when that will pass by itself.
     ``halt`` says whether no further run is wanted; it raises when none may go on. While a run is
     entered into history within ``uncut``, no signal cuts that short.
     """
@@ -54,6 +62,7 @@ class Order:
     pause_seconds: float = 0.0
     parallel: int | None = None
     options: Mapping[str, Json] | None = None
+    waiting: Callable[[str], None] = _say_nothing
     halt: Callable[[], bool] = _go_on
     uncut: Callable[[], AbstractContextManager[None]] = nullcontext
 
@@ -119,8 +128,19 @@ class Session:
 
     @property
     def strategy_name(self) -> str | None:
-        """The strategy that makes proposals; None when runs have no parameters."""
-        return self.order.strategy or self.spec.strategy
+        """The strategy that makes proposals; None when runs have no parameters.
+
+        The default swarm over a code loop without a search space is one of candidates alone.
+        """
+        named = self.order.strategy or self.spec.strategy
+        return None if named == _SWARM and self._has_only_code else named
+
+    @property
+    def _has_only_code(self) -> bool:
+        if not self.spec.at_tier(self.tier).is_code_loop:
+            return False
+        asked = "strategies" in (self.order.options or {})
+        return not (asked or self.order.search_space or self.spec.search_space)
 
     @property
     def seed(self) -> int:

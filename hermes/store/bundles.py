@@ -69,8 +69,8 @@ class Bundles:
         When it is not, or the package was taken from us, None is returned and nothing published.
         May be repeated after a crash at any point; a run sealed already is returned as it stands.
 
-        Writes: in the package's ``run/`` the result, the metrics, the decision and the manifest, all files made
-        read-only and durable; then its rename into ``runs/`` and the sync of that.
+        Writes: in the package's ``run/`` the result, the metrics, the decision and the manifest,
+        all files made read-only and durable; then its rename into ``runs/`` and the sync of that.
         """
         target = self._run(manifest.experiment, manifest.run_id).folder
         try:
