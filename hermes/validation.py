@@ -20,6 +20,7 @@ from hermes.located import Located, Place, quoted, shown
 from hermes.model import DEFAULT_TIER, Json
 from hermes.schema_faults import Fault, make_validator, translated, types_of
 from hermes.spec import FIELDS, base_field, split_tier_key, tier_keys
+from hermes.validation_of_code import code_rule
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -142,7 +143,7 @@ def _validator() -> Validator:
 
 
 def _check_rules(located: Located, mapping: Mapping[str, Json]) -> None:
-    for rule in (_id_rule, _cadence_rule, _tier_rule, _repeats_rule, _stop_rule):
+    for rule in (_id_rule, _cadence_rule, _tier_rule, _repeats_rule, _stop_rule, code_rule):
         fault = rule(mapping)
         if fault is not None:
             raise located.refuse(*fault)

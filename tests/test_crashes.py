@@ -188,6 +188,56 @@ def test_a_burst_that_asks_an_agent_is_killed_at_every_eleventh_operation(copies
     check_agent(copies, tmp_path, every=11)
 
 
+DOWN = "echo $(($(cat value) - 1)) > value"
+
+
+def prepared_with_code(root, folder):
+    """Return a lab whose candidates count down, each from the one before."""
+    workspace = folder / "ws"
+    workspace.mkdir()
+    (workspace / "value").write_text("9\n")
+    lab = a_lab(root)
+    an_experiment(
+        lab,
+        folder,
+        strategy=None,
+        search_space=None,
+        workspace_root="ws",
+        mutable_paths=["value"],
+        mutation_command=f"{DOWN}; echo x >> {folder}/asked",
+        executor_command='echo "{\\"loss\\": $(cat value)}"',
+    )
+    return lab
+
+
+def counted_down(lab):
+    """Return the values of what was sealed: each candidate stands on the one before."""
+    return [line.value for line in lines(lab) if not line.outcome.is_retried]
+
+
+def check_code(copies, tmp_path, every):
+    prepared_with_code(copies.root, tmp_path)
+    work = lambda: burst(reopened(copies.root), "exp", RUNS)  # noqa: E731
+    for point in killed_everywhere(copies, work, KILLS, every=every):
+        lab = reopened(copies.root)
+        recover(lab)
+        expect_healthy(lab)
+        found = counted_down(lab)
+        assert found == [9.0 - number for number in range(len(found))], point
+        burst(lab, "exp", RUNS - len(found))
+        assert counted_down(lab) == [9.0, 8.0, 7.0], point
+        expect_healthy(lab)
+
+
+def test_a_code_loop_that_is_killed_goes_on_from_its_incumbent(copies, tmp_path):
+    check_code(copies, tmp_path, every=47)
+
+
+@pytest.mark.slow
+def test_a_code_loop_is_killed_at_every_seventh_operation(copies, tmp_path):
+    check_code(copies, tmp_path, every=7)
+
+
 def test_create_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
     a_lab(copies.root)
     spec = write_spec(tmp_path)

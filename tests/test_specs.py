@@ -93,7 +93,7 @@ strategy_options: {points: 5}
 search_space: {rate: {type: float, low: 1e-3, high: 1}}
 seed: 7
 params_file: conf/a.yaml
-agent_provider: claude-code
+agent_provider: command
 agent_model: best
 agent_effort: high
 agent_instruction_file: AGENT.md

@@ -1,0 +1,245 @@
+"""Holds the code loop as a whole: candidates on top of each other, judged, sealed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from executing_jobs import commit_all, git, tree_of
+from labs import a_lab, an_experiment, burst, lines
+
+from hermes import acceptance, codec
+from hermes.errors import SpecError
+from hermes.executing import candidate
+from hermes.model import Origin, Outcome
+
+COUNT = 'echo "{\\"loss\\": $(cat value)}"'
+DOWN = "echo $(($(cat value) - 1)) > value; echo 'HYPOTHESIS: one less'"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return a_lab(tmp_path / "lab-data")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    root = tmp_path / "ws"
+    root.mkdir()
+    (root / "value").write_text("9\n")
+    (root / "bench.sh").write_text(f"{COUNT}\n")
+    return root
+
+
+def code_experiment(lab, tmp_path, **fields):
+    """Register a loop that counts ``value`` down, unless the fields say otherwise."""
+    given = {
+        "strategy": None,
+        "search_space": None,
+        "workspace_root": "ws",
+        "mutable_paths": ["value"],
+        "read_only_paths": ["bench.sh"],
+        "executor_command": "sh bench.sh",
+        "mutation_command": DOWN,
+        **fields,
+    }
+    return an_experiment(lab, tmp_path, **given)
+
+
+def told(lab):
+    return [(line.outcome.value, line.value, line.accepted) for line in lines(lab)]
+
+
+@pytest.mark.parametrize("mode", ["copy", "git"])
+def test_each_candidate_begins_where_the_incumbent_stands(lab, tmp_path, workspace, mode):
+    if mode == "git":
+        commit_all(workspace)
+    before = tree_of(workspace)
+    code_experiment(lab, tmp_path, workspace_mode=mode)
+    tally = burst(lab, "exp", 5)
+    assert told(lab) == [("success", float(9 - number), True) for number in range(5)]
+    assert (tally.worked, tally.accepted) == (5, 5)
+    first, *others = lines(lab)
+    assert (first.origin, first.strategy, first.code.compared_with) == (
+        Origin.BASELINE,
+        "baseline",
+        None,
+    )
+    assert [line.strategy for line in others] == ["mutation"] * 4
+    assert [line.code.compared_with for line in others] == [line.run_id for line in lines(lab)[:-1]]
+    assert {line.code.hypothesis for line in others} == {"one less"}
+    assert tree_of(workspace) == before
+    if mode == "git":
+        assert git(workspace, "status", "--porcelain") == ""
+
+
+def test_a_later_session_goes_on_from_the_incumbent(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path)
+    for _ in range(3):
+        burst(lab, "exp", 1)
+    assert told(lab) == [("success", 9.0, True), ("success", 8.0, True), ("success", 7.0, True)]
+    changed, hypothesis = candidate.load(lab.layout.experiment("exp").run(lines(lab)[-1].run_id))
+    assert changed["value"].data == b"7\n"
+    assert hypothesis == "one less"
+
+
+def test_a_candidate_that_changes_nothing_never_wins(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command="touch value; mkdir -p new/folder")
+    burst(lab, "exp", 2)
+    assert told(lab)[1] == ("no-op", None, False)
+
+
+def test_a_worse_candidate_is_rejected_and_its_number_does_not_compete(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command="echo 12 > value")
+    tally = burst(lab, "exp", 2)
+    assert told(lab)[1] == ("rejected", None, False)
+    line = lines(lab)[1]
+    assert line.code.measured == 12.0
+    assert "12" in line.reason
+    assert (tally.successes, tally.worked) == (1, 2)
+
+
+def test_exactly_the_same_candidate_is_not_measured_twice(lab, tmp_path, workspace):
+    asked = tmp_path / "measured"
+    code_experiment(
+        lab,
+        tmp_path,
+        mutation_command="echo 12 > value",
+        executor_command=f"echo x >> {asked}; sh bench.sh",
+    )
+    burst(lab, "exp", 2)
+    burst(lab, "exp", 1)  # another session knows it too
+    assert told(lab)[2] == ("rejected", None, False)
+    assert lines(lab)[1].run_id in lines(lab)[2].reason
+    assert asked.read_text().count("x") == 2
+
+
+def test_a_candidate_that_failed_is_a_failure_and_the_next_one_is_measured(
+    lab, tmp_path, workspace
+):
+    script = "echo $(($(cat value) - 1)) > value; [ $LAB_RUN_ITERATION != 2 ] || echo NaN > value"
+    code_experiment(lab, tmp_path, mutation_command=script)
+    burst(lab, "exp", 3)
+    assert [line.outcome for line in lines(lab)] == [
+        Outcome.SUCCESS,
+        Outcome.INVALID_METRIC,
+        Outcome.SUCCESS,
+    ]
+    assert lines(lab)[2].value == 8.0
+
+
+def test_a_mutation_that_fails_is_told_as_its_failure(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command="echo no idea; exit 3")
+    burst(lab, "exp", 2)
+    assert told(lab)[1] == ("failed", None, False)
+    assert lines(lab)[1].reason == "mutation_command: exit status 3: no idea"
+
+
+def test_without_a_baseline_nothing_is_changed(lab, tmp_path, workspace):
+    """An evaluator that does not work is not the candidates' fault: none is asked for."""
+    asked = tmp_path / "asked"
+    code_experiment(lab, tmp_path, executor_command="exit 1", mutation_command=f"echo x >> {asked}")
+    burst(lab, "exp", 2)
+    assert [line.origin for line in lines(lab)] == [Origin.BASELINE] * 2
+    assert not asked.exists()
+
+
+def test_a_baseline_command_comes_first_and_its_failure_is_the_baseline_s(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, baseline_command="test -e value && echo checked; exit 4")
+    burst(lab, "exp", 1)
+    assert told(lab) == [("failed", None, False)]
+    assert lines(lab)[0].reason == "baseline_command: exit status 4"
+
+
+def test_an_edit_of_the_evaluator_begins_a_segment_with_a_baseline(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path)
+    burst(lab, "exp", 3)
+    (workspace / "bench.sh").write_text('echo "{\\"loss\\": $(($(cat value) + 100))}"\n')
+    burst(lab, "exp", 2)
+    later = lines(lab)[3:]
+    assert [line.value for line in later] == [107.0, 106.0]  # the gains are not lost
+    assert later[0].code.compared_with is None
+    assert later[0].code.evaluator != lines(lab)[0].code.evaluator
+    with_best = json.loads((lab.layout.experiment("exp").folder / "STATUS.json").read_text())
+    assert with_best["best_metric_value"] == 106.0
+
+
+def test_an_edit_of_the_code_begins_a_segment_too(lab, tmp_path, workspace):
+    (workspace / "other").write_text("x\n")
+    code_experiment(lab, tmp_path, mutable_paths=["value", "other"])
+    burst(lab, "exp", 2)
+    (workspace / "other").write_text("y\n")
+    burst(lab, "exp", 2)
+    assert [(line.value, line.code.compared_with is None) for line in lines(lab)] == [
+        (9.0, True),
+        (8.0, False),
+        (8.0, True),
+        (7.0, False),
+    ]
+
+
+def test_every_decision_replays_to_its_verdict(lab, tmp_path, workspace):
+    code_experiment(
+        lab, tmp_path, mutation_command=f"{DOWN}; [ $LAB_RUN_ITERATION != 3 ] || echo 50 > value"
+    )
+    burst(lab, "exp", 4)
+    for line in lines(lab):
+        bundle = lab.layout.experiment("exp").run(line.run_id)
+        written = codec.from_json(bundle.decision.read_bytes())
+        assert acceptance.replay(written).verdict == written["verdict"]
+        assert (written["verdict"] == "accept") is line.accepted
+
+
+def test_only_one_of_two_slots_measures_the_baseline(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path)
+    burst(lab, "exp", 4, parallel=2)
+    assert [line.origin for line in lines(lab)].count(Origin.BASELINE) == 1
+    assert min(line.value for line in lines(lab) if line.value is not None) <= 8.0
+
+
+def test_a_candidate_that_was_made_before_a_kill_is_measured_and_not_made_again(
+    lab, tmp_path, workspace
+):
+    asked, cut = tmp_path / "asked", tmp_path / "cut"
+    code_experiment(
+        lab,
+        tmp_path,
+        mutation_command=f"echo x >> {asked}; {DOWN}",
+        executor_command=f"[ ! -e {cut} ] || kill -9 $PPID; sh bench.sh",
+    )
+    burst(lab, "exp", 1)
+    cut.touch()
+    if os.fork() == 0:  # the command kills the lab that runs it
+        burst(lab, "exp", 1)
+        os._exit(1)
+    os.wait()
+    cut.unlink()
+    burst(lab, "exp", 1)
+    assert [line.outcome.value for line in lines(lab)] == ["success", "interrupted", "success"]
+    assert (lines(lab)[2].value, lines(lab)[2].code.hypothesis) == (8.0, "one less")
+    assert asked.read_text() == "x\n"
+
+
+def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command="echo 12 > value; echo HYPOTHESIS: a dozen")
+    burst(lab, "exp", 2)
+    context = (lab.layout.experiment("exp").folder / "context.md").read_text()
+    assert "do not try them again (1 tried in all)" in context
+    assert "a dozen" in context
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"mutable_paths": None}, "needs mutable_paths"),
+        ({"workspace_root": None}, "needs workspace_root"),
+        ({"executor_command": None}, "needs a command that measures"),
+        ({"workspace_mode": "in-place"}, "in-place is not for changing code"),
+        ({"agent_provider": "codex"}, "only one of the two can change code"),
+        ({"agent_provider": "command", "mutation_command": None}, "needs the agent's command line"),
+    ],
+)
+def test_a_spec_that_cannot_change_code_is_refused(lab, tmp_path, workspace, fields, what):
+    with pytest.raises(SpecError, match=what):
+        code_experiment(lab, tmp_path, **fields)
