@@ -224,3 +224,32 @@ def test_every_finite_number_survives_each_way(number: float) -> None:
 def test_a_number_that_is_not_finite_is_never_hidden_by_one_before_it(raw: str, noise: str) -> None:
     before = f"loss: 1\n2\n{noise.encode('utf-8', 'replace').decode()}\n"
     assert printed(f'{before}{{"value": {raw}}}\n').outcome is Outcome.INVALID_METRIC
+
+
+# In the code loop
+
+
+@pytest.mark.parametrize(
+    ("printed", "documents", "said"),
+    [
+        (b'{"loss": 1}\n{"loss": 2}\n', [], "two metrics contradict each other"),
+        (b'0.001\n{"loss": 2}\n', [], "two metrics contradict each other"),
+        (b"loss: 1\n2\n", [], "two metrics contradict each other"),
+        (b'{"loss": 2}\n', [("metrics.json", b'{"value": 1}')], "two metrics contradict"),
+        (b"loss: nan\n2\n", [], "two metrics contradict each other"),
+        (b"", [("metrics.json", b'{"value": 1}'), ("artifacts/metrics.json", b'{"value": 2}')], ""),
+    ],
+)
+def test_where_it_is_strict_two_metrics_that_contradict_each_other_are_none(
+    printed, documents, said
+):
+    reading = read_metric("loss", documents=documents, outputs=[printed], strict=True)
+    assert (reading.outcome, reading.value) == (Outcome.INVALID_METRIC, None)
+    assert said in reading.reason
+    assert read_metric("loss", documents=documents, outputs=[printed]).value is not None
+
+
+def test_where_it_is_strict_the_same_metric_twice_is_one():
+    documents = [("metrics.json", b'{"value": 2.0, "other": 7}')]
+    printed = b'loading 3 files\n{"loss": 2}\nloss: 2\n'
+    assert read_metric("loss", documents=documents, outputs=[printed], strict=True).value == 2.0
