@@ -228,8 +228,7 @@ STRATEGY_GROUP = "hermes_lab.strategies"
 NOT_YET = (
     AGENT_FIELDS
     | {"notify", "stop_conditions", "escalate_when", "promotion_strategy"}
-    | {"acceptance.repeats", "acceptance.confidence", "acceptance.max_repeats"}
-    | {"acceptance.guards", "fidelity_promotion_rule", "promote_after_successes"}
+    | {"fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
 )
 """Fields and parts of fields that are accepted and have no effect yet."""

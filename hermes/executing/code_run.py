@@ -18,6 +18,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from hermes import acceptance, files
+from hermes.acceptance import Subject, Verdict
 from hermes.errors import Fault
 from hermes.executing import candidate, patch, surface
 from hermes.executing.bench import Bench, Candidate, Over, candidate_of, go_on
@@ -168,19 +169,34 @@ class CodeRun:
         while True:
             taken = replace(taken, compared_with=incumbent.standing.run_id if incumbent else None)
             decision = self._decide(taken, incumbent)
-            if decision.wants == "candidate":
-                sample = bench.sample(found, self._base)
-                taken = replace(taken, candidate=(*taken.candidate, sample))
-            elif decision.wants == "incumbent" and incumbent is not None:
-                again = candidate_of(self._base, incumbent.changed)
-                sample = bench.sample_incumbent(again, self._base)
-                taken = replace(taken, incumbent=(*taken.incumbent, sample))
-            elif decision.verdict == "accept" and self._has_changed(incumbent):
+            if decision.turns:
+                taken = self._sampled(taken, decision.turns, found, incumbent, bench)
+            elif decision.verdict is Verdict.ACCEPT and self._has_changed(incumbent):
                 incumbent, taken = self._order.incumbent(), replace(taken, incumbent=())
             else:
                 break
-        if decision.verdict == "accept" and self._job.spec.holdout_command is not None:
+        if decision.verdict is Verdict.ACCEPT and self._job.spec.holdout_command is not None:
             return self._held_out(found, taken, incumbent, bench)
+        return taken
+
+    def _sampled(
+        self,
+        taken: Measurement,
+        turns: Sequence[Subject],
+        found: Candidate,
+        incumbent: Incumbent | None,
+        bench: Bench,
+    ) -> Measurement:
+        """Measure in turns what the decision asks for."""
+        for subject in turns:
+            if subject is Subject.CANDIDATE:
+                sample = bench.sample(found, self._base)
+                taken = replace(taken, candidate=(*taken.candidate, sample))
+            else:
+                assert incumbent is not None, "only an incumbent is measured again"
+                again = candidate_of(self._base, incumbent.changed)
+                sample = bench.sample_incumbent(again, self._base)
+                taken = replace(taken, incumbent=(*taken.incumbent, sample))
         return taken
 
     def _has_changed(self, incumbent: Incumbent | None) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hermes.acceptance import Standing
+from hermes import codec, files
+from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
-from hermes.model import Code, Measurement
+from hermes.model import Code
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
@@ -49,33 +50,39 @@ class Codes:
             self._incumbents[best.run_id] = self._read(best.run_id)
         return self._incumbents[best.run_id]
 
-    def keep(self, run_id: str, bundle: BundleLayout, code: Code, measurement: Measurement) -> None:
+    def keep(self, run_id: str, bundle: BundleLayout, code: Code, decision: Decision) -> None:
         """Remember a candidate that was accepted; ``bundle`` may not be sealed yet."""
         from hermes.executing import candidate
 
         assert code.candidate is not None, "what was accepted is a candidate"
         changed, _ = candidate.load(bundle)
-        standing = Standing(run_id, measurement.candidate, measurement.lines)
         self._incumbents[run_id] = candidate.Incumbent(
-            changed, code.candidate, code.evaluator, standing, measurement.holdout
+            changed,
+            code.candidate,
+            code.evaluator,
+            standing_after(run_id, decision),
+            decision.case.measurement.holdout,
         )
 
     def _read(self, run_id: str) -> Incumbent | None:
         """Read an incumbent from its bundle; without it the next run is a baseline again."""
-        session = self._session
+        session, bundle = self._session, self._session.layout.run(run_id)
         try:
             code = session.lab.bundles.read(session.experiment, run_id).manifest.code
             if code is None:
                 return None
-            self.keep(run_id, session.layout.run(run_id), code, self._measurement(run_id))
+            self.keep(run_id, bundle, code, read_decision(bundle))
         except BrokenFile:  # told by ``verify``
             return None
         return self._incumbents[run_id]
 
-    def _measurement(self, run_id: str) -> Measurement:
-        from hermes.steps.ruling import read_measurement
 
-        return read_measurement(self._session.layout.run(run_id))
+def read_decision(bundle: BundleLayout) -> Decision:
+    """Read the decision on a run. Raises BrokenFile."""
+    try:
+        return codec.read_record(Decision, files.read(bundle.decision) or b"")
+    except (OSError, ValueError) as error:
+        raise BrokenFile(str(bundle.decision), str(error)) from None
 
 
 def codes(session: Session) -> Codes:

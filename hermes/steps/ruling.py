@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hermes import acceptance, codec, files
-from hermes.errors import BrokenFile
-from hermes.layout import BundleLayout
+from hermes import acceptance, codec
+from hermes.acceptance import Verdict
 from hermes.model import Execution, Measurement, Outcome
 from hermes.steps.coding import codes
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
 
 _OUTCOMES = {
-    "accept": Outcome.SUCCESS,
-    "reject": Outcome.REJECTED,
-    "inconclusive": Outcome.INCONCLUSIVE,
+    Verdict.ACCEPT: Outcome.SUCCESS,
+    Verdict.REJECT: Outcome.REJECTED,
+    Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
 }
 
 
@@ -38,13 +37,13 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     if measurement is None or code is None or execution.outcome is not Outcome.SUCCESS:
         return None
     decision = _decided(session, planned, measurement)
-    accepted = decision.verdict == "accept"
-    outcome = _OUTCOMES.get(decision.verdict, Outcome.INCONCLUSIVE)
+    accepted = decision.verdict is Verdict.ACCEPT
+    outcome = _OUTCOMES[decision.verdict]
     reason = "" if accepted else decision.reason
     judged = replace(execution, outcome=outcome, reason=reason)
     if accepted:
         run_id = planned.manifest.run_id
-        codes(session).keep(run_id, planned.folder.run, code, measurement)
+        codes(session).keep(run_id, planned.folder.run, code, decision)
     return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
 
 
@@ -61,12 +60,3 @@ def _decided(session: Session, planned: Planned, measurement: Measurement) -> ac
     spec = session.spec.at_tier(tier)
     case = acceptance.Case(spec.metric_direction, spec.acceptance, measurement, standing)
     return acceptance.weigh(case, final=True)
-
-
-def read_measurement(bundle: BundleLayout) -> Measurement:
-    """Read what a run measured from its decision.json. Raises BrokenFile."""
-    try:
-        raw = codec.from_json(files.read(bundle.decision) or b"")
-        return codec.decode(Measurement, raw["case"]["measurement"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BrokenFile(str(bundle.decision), str(error)) from None
