@@ -34,7 +34,9 @@ class Answer:
     """What an agent said to a prompt; ``problem`` says why that cannot count, if it cannot.
 
     ``left_out`` counts the bytes that it printed before ``text`` and that nobody read.
-    ``resets_at`` (ISO 8601, UTC) is when the limit ends that the agent's account has reached.
+    ``resets_at`` (ISO 8601, UTC) is there when the agent's account has reached a limit, and says
+    when that ends. ``agent`` is the provider, with the version of its tool where it tells one;
+    ``turns`` counts the steps that the agent took, 0 for what it did not tell.
     """
 
     text: str
@@ -44,6 +46,8 @@ class Answer:
     wall_seconds: float = 0.0
     spending: Spending = NOTHING_SPENT
     resets_at: str | None = None
+    agent: str = ""
+    turns: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ PROJECTIONS = (
 PROJECTED_FROM = ("SPEC.yaml", "journal.jsonl", "metrics.jsonl")
 CONTROL_FOLDERS = ("inbox", "approvals", "outbox")
 STAGES = ("ready", "running", "complete")
+ADAPTERS = "adapters"  # a user's adapters of agents, in the data root and in workspaces
 SET_ASIDE = ".set-aside-"  # what is kept though nobody can use it has this in its name
 
 _ID = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
@@ -145,6 +146,11 @@ class Layout:
     def executors(self) -> Path:
         """Executor classes (the user's file)."""
         return self.root / "executors.yaml"
+
+    @cached_property
+    def adapters(self) -> Path:
+        """Adapters of agents (the user's files)."""
+        return self.root / ADAPTERS
 
     @cached_property
     def events(self) -> Path:

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hermes.exchange import Spending
 from hermes.model import Outcome, Phase, Priority
 from hermes.status import Status, guidance
 
 if TYPE_CHECKING:  # whoever only asks who is due folds nothing
-    from hermes.spec import Spec
+    from hermes.spec import AgentBudget, Spec
     from hermes.state import ExperimentState
 
 _RANK = {
@@ -27,6 +28,7 @@ ASK_AFTER = 3
 _PAUSE_AFTER = 5
 _BURST_LIMIT = 20
 _NEVER_WORKED_LIMIT = 5
+_MINUTE = 60.0
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,40 @@ def is_spent(state: ExperimentState, spec: Spec, *, in_flight: int = 0) -> bool:
     """Say whether the runs sealed and ``in_flight`` are all that the experiment may have."""
     total = spec.max_iterations_total
     return total is not None and state.charged_count + in_flight >= total
+
+
+def overspent(
+    budget: AgentBudget, spending: Spending, runs: int, *, experiment: str = "ID"
+) -> str | None:
+    """Return why no agent may be asked any more, and how to go on; None while one may.
+
+    ``runs`` are those for which an agent was asked, ``spending`` is what that took. Each limit of
+    the budget is told, those that are reached first.
+    """
+    tokens = spending.input_tokens + spending.output_tokens
+    told = [
+        _spent(runs, budget.runs, "runs"),
+        _spent(tokens, budget.tokens, "tokens"),
+        _spent(spending.cost_usd, budget.usd, "US dollars"),
+        _spent(spending.seconds / _MINUTE, budget.minutes, "minutes"),
+    ]
+    limited = [item for item in told if item is not None]
+    if not any(is_reached for is_reached, _ in limited):
+        return None
+    words = ", ".join(text for _, text in sorted(limited, key=lambda item: not item[0]))
+    go_on = f"raise agent_budget in SPEC.yaml, then `hermes-lab resume exp={experiment}`"
+    return f"agent_budget is spent ({words}); {go_on}"
+
+
+def _spent(amount: float, limit: float | None, unit: str) -> tuple[bool, str] | None:
+    """Say whether a limit is reached, and how much is spent of it; None without a limit."""
+    if limit is None:
+        return None
+    return amount >= limit, f"{_rounded(amount)} of {_rounded(limit)} {unit}"
+
+
+def _rounded(amount: float) -> str:
+    return str(amount) if isinstance(amount, int) else f"{amount:.2f}".rstrip("0").rstrip(".")
 
 
 def _has_new_run(state: ExperimentState) -> bool:

@@ -52,6 +52,20 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
+class AgentBudget:
+    """What agents may take for an experiment in all; None is no limit, and 0 allows nothing.
+
+    ``runs`` are runs for which an agent was asked, ``tokens`` those read and written together,
+    ``usd`` US dollars, ``minutes`` the time that agents worked.
+    """
+
+    runs: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
 class StopConditions:
     """What ends an experiment; None never does."""
 
@@ -125,7 +139,7 @@ class Spec:
     agent_instruction_file: str | None = None
     agent_base_url: str | None = None
     agent_background: bool = False
-    agent_budget: float | None = None
+    agent_budget: AgentBudget = AgentBudget()
 
     fidelity_tiers: tuple[str, ...] = ()
     initial_fidelity_tier: str | None = None
@@ -226,8 +240,7 @@ STRATEGY_GROUP = "hermes_lab.strategies"
 """The entry points by which other packages add strategies."""
 
 NOT_YET = (
-    AGENT_FIELDS
-    | {"notify", "stop_conditions", "escalate_when", "promotion_strategy"}
+    {"agent_budget", "notify", "stop_conditions", "escalate_when", "promotion_strategy"}
     | {"fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
 )
@@ -310,6 +323,11 @@ def _guards(raw: Mapping[str, Mapping[str, float]]) -> dict[str, Guard]:
     }
 
 
+def _agent_budget(raw: float | Mapping[str, Any]) -> AgentBudget:
+    """Read a budget; a bare number is of US dollars."""
+    return AgentBudget(**_typed(raw if isinstance(raw, Mapping) else {"usd": raw}))
+
+
 def _stop_conditions(raw: Json) -> StopConditions:
     parts = cast("list[dict[str, Any]]", raw if isinstance(raw, list) else [raw])
     given = {name: value for part in parts for name, value in part.items()}
@@ -327,7 +345,8 @@ _LISTS = WORKSPACE_GLOBS | {
 _FLOATS = (
     "time_budget_minutes",
     "estimated_runtime_minutes",
-    "agent_budget",
+    "usd",
+    "minutes",
     "min_improvement",
     "confidence",
     "hard_stop_after_days",
@@ -336,6 +355,8 @@ _FLOATS = (
     "max_cost",
 )
 _COUNTS = (
+    "runs",
+    "tokens",
     "max_iterations_total",
     "max_iterations_per_run",
     "max_parallel",
@@ -357,5 +378,6 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "priority": Priority,
     "acceptance": _acceptance,
     "guards": _guards,
+    "agent_budget": _agent_budget,
     "stop_conditions": _stop_conditions,
 }

@@ -1,29 +1,138 @@
-"""Which agents there are, by the name of their provider; for the steps that ask one."""
+"""Which agents there are, by the name of their provider; for the steps that ask one.
+
+Limits: a name of the lab's own cannot be taken by another. A user's adapter is found first in the
+workspace's folder ``adapters/``, then in the data root's, then among installed packages.
+
+A package brings an adapter by an entry point of the group ``hermes_lab.agents``; its object is an
+``Adapter``, or itself an ``Agent``::
+
+    [project.entry-points."hermes_lab.agents"]
+    my-agent = "my_package.agents:ADAPTER"
+"""
 
 from __future__ import annotations
 
-from hermes.agents.base import Agent
-from hermes.errors import RequestError
-from hermes.spec import Command
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-PROVIDERS = ("command",)
+from hermes.agents.adapter import Adapter
+from hermes.agents.base import Agent, Settings
+from hermes.errors import RequestError, UnknownName
+from hermes.layout import ADAPTERS, Layout
+from hermes.spec import Command, Spec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+GROUP = "hermes_lab.agents"
+COMMAND = "command"
+DISPATCH = "dispatch"
+_BUILT_IN = {
+    "aider": "hermes.agents.aider",
+    "claude-code": "hermes.agents.claude_code",
+    "codex": "hermes.agents.codex",
+    "command": "hermes.agents.command",
+    "dispatch": "hermes.agents.dispatch",
+    "gemini": "hermes.agents.gemini",
+    "hermes-agent": "hermes.agents.hermes_agent",
+    "opencode": "hermes.agents.opencode",
+    "stub": "hermes.agents.stub",
+}
+_ENDING = ".py"
 
 
-def check_provider(name: str | None) -> None:
-    """Refuse a provider that there is no adapter for; none means ``command``.
+def settings_of(
+    spec: Spec, *, command: Command | None = None, most_usd: float | None = None
+) -> Settings:
+    """Return what a SPEC, as it stands at the run's tier, says of its agent; none is ``command``.
 
-    Raises RequestError.
+    ``most_usd`` bounds one call, in US dollars.
     """
-    if name is not None and name not in PROVIDERS:
-        raise RequestError(
-            f"The agent provider {name!r} cannot be asked for proposals yet.",
-            "Write `agent_provider: command`, and that agent's command line as the command.",
-        )
+    return Settings(
+        provider=spec.agent_provider or COMMAND,
+        command=command,
+        model=spec.agent_model,
+        effort=spec.agent_effort,
+        base_url=spec.agent_base_url,
+        background=spec.agent_background,
+        most_usd=most_usd,
+        mutable_paths=spec.mutable_paths,
+        read_only_paths=spec.read_only_paths,
+    )
 
 
-def agent_for(provider: str | None, command: Command) -> Agent:
-    """Return the agent of a SPEC. Raises RequestError as ``check_provider``."""
-    from hermes.agents.command import CommandAgent
+def adapter_folders(spec: Spec, layout: Layout) -> tuple[Path, ...]:
+    """Return where a user's adapters for an experiment may stand, the nearest first."""
+    workspace = (Path(spec.workspace_root) / ADAPTERS,) if spec.workspace_root else ()
+    return (*workspace, layout.adapters)
 
-    check_provider(provider)
-    return CommandAgent(command)
+
+def known(folders: Sequence[Path] = ()) -> list[str]:
+    """Return the names of all providers, sorted."""
+    files = (path.name.removesuffix(_ENDING) for folder in folders for path in _modules(folder))
+    return sorted({*_BUILT_IN, *files, *_points().names})
+
+
+def check_agent(
+    settings: Settings, environment: Mapping[str, str], *, folders: Sequence[Path] = ()
+) -> Agent:
+    """Return the agent of a SPEC, which can be asked as far as can be told beforehand.
+
+    ``environment`` is what commands get. Raises UnknownName, and RequestError for a tool that is
+    missing, a setting that it does not heed, and an adapter that cannot be loaded.
+    """
+    agent = agent_for(settings.provider, folders=folders)
+    agent.check(settings, environment)
+    return agent
+
+
+def agent_for(provider: str, *, folders: Sequence[Path] = ()) -> Agent:
+    """Return the agent called ``provider``. Raises as ``check_agent``, but for what it checks."""
+    found = _found(provider, folders)
+    if isinstance(found, Adapter):
+        from hermes.agents.running import ToolAgent
+
+        return ToolAgent(found)
+    if isinstance(found, Agent):
+        return found
+    raise RequestError(
+        f"What is called the agent provider {provider!r} is neither an Adapter nor an Agent.",
+        "Test it with hermes.agents.contract.AdapterContract.",
+    )
+
+
+def _found(provider: str, folders: Sequence[Path]) -> object:
+    if provider in _BUILT_IN:
+        return import_module(_BUILT_IN[provider]).ADAPTER
+    for folder in folders:
+        for path in _modules(folder):
+            if path.name == provider + _ENDING:
+                from hermes.agents.own import load_file
+
+                return load_file(path)
+    for point in _points().select(name=provider):
+        from hermes.agents.own import load_point
+
+        return load_point(point)
+    names = known(folders)
+    raise UnknownName("agent provider", provider, names, f"There are: {', '.join(names)}.")
+
+
+def _modules(folder: Path) -> Iterator[Path]:
+    """Return the files of a folder that may be adapters; none when it is missing."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(_ENDING) and not name.startswith(("_", ".")):
+            yield folder / name
+
+
+def _points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)

@@ -148,6 +148,7 @@ _WORDS: Mapping[frozenset[str], str] = {
     frozenset({"integer"}): "whole number",
     frozenset({"number"}): "number",
     frozenset({"object"}): "mapping",
+    frozenset({"number", "object"}): "number or mapping",
     frozenset({"string", "object"}): "path or mapping",
     frozenset({"object", "array"}): "mapping, or list of mappings",
     frozenset({"string", "array"}): "command",

@@ -183,8 +183,13 @@ def parameter_variables(params: Params) -> dict[str, str]:
     return {"LAB_PARAMS_JSON": to_json(params).decode().rstrip("\n"), **variables}
 
 
+def is_secret(name: str) -> bool:
+    """Say whether the name of a variable speaks of a secret."""
+    return _SECRET.search(name) is not None
+
+
 def _is_passed(name: str) -> bool:
-    return PASSED.fullmatch(name) is not None and not _SECRET.search(name)
+    return PASSED.fullmatch(name) is not None and not is_secret(name)
 
 
 def _places(context: RunContext) -> dict[str, str]:

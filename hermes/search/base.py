@@ -28,25 +28,26 @@ from hermes.spec import Command
 class Guidance:
     """What people want a proposer to know: their direction, and their decisions and notes.
 
-    Of the last two each is a line, the newest last.
+    Of decisions and notes each is a line, the newest last. ``instructions`` are for agents alone.
     """
 
     program: str = ""
     decisions: str = ""
     notes: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
 class Consultant:
     """The experiment's agent, and what it is told beyond the search.
 
-    ``reach`` takes the command and the minutes of one call, and returns what sends a prompt and
-    returns the answer, whatever the agent does; what that raises means that nobody may ask any
-    more. It raises RequestError itself when there is no such agent. ``guidance`` is read anew for
-    each proposal.
+    ``reach`` takes the command, if the options name one, and the minutes of one call, and returns
+    what sends a prompt and returns the answer, whatever the agent does; what that raises means
+    that nobody may ask any more. It raises RequestError itself when there is no such agent.
+    ``guidance`` is read anew for each proposal.
     """
 
-    reach: Callable[[Command, float], Callable[[str], Answer]]
+    reach: Callable[[Command | None, float], Callable[[str], Answer]]
     goal: str = ""
     metric: str = "value"
     guidance: Callable[[], Guidance] = Guidance

@@ -2,7 +2,8 @@
 
 Limits: an agent is asked at most once and ``retries`` times more for a trial, each time with what
 was wrong with its answers before. Then the ``fallback`` strategy proposes, and the note says so.
-An agent whose time is up is not asked again for that trial, and none is once its run is planned.
+An agent whose time is up, or whose account is at its limit, is not asked again for that trial,
+and none is once its run is planned.
 Whether a search can be repeated is up to the agent: the same history gives the same prompts.
 """
 
@@ -77,7 +78,7 @@ class LlmSearch:
                 suggestion = self._read(answer, busy)
             except Unusable as unusable:
                 talk.refuse(answer, unusable)
-                if answer.timed_out:
+                if answer.timed_out or answer.resets_at:
                     break
             else:
                 talk.attempts.append(Attempt(answer))

@@ -21,12 +21,13 @@ _EXAMPLE = "strategy_options: {command: COMMAND}"
 
 @dataclass(frozen=True)
 class LlmOptions:
-    """Which command answers, how often it may correct itself, and who proposes if it cannot.
+    """How often an agent may correct itself, and who proposes if it cannot.
 
+    ``command`` answers where no other provider of agents does.
     ``timeout_minutes`` is the time of one call; ``fallback`` the name of a strategy.
     """
 
-    command: Command
+    command: Command | None = None
     retries: int = 2
     timeout_minutes: float = 10.0
     fallback: str = "random"
@@ -46,12 +47,9 @@ def read_options(options: Mapping[str, Json]) -> LlmOptions:
     )
 
 
-def _command(given: Json) -> Command:
+def _command(given: Json) -> Command | None:
     if given is None:
-        raise RequestError(
-            f"The strategy {NAME!r} has no agent to ask: strategy_options names no command.",
-            f"Add it to the SPEC, as in `{_EXAMPLE}`; it finds the prompt in $LAB_PROMPT_PATH.",
-        )
+        return None
     if isinstance(given, str) and given.strip():
         return given
     if isinstance(given, list) and given and isinstance(given[0], str) and given[0]:

@@ -18,20 +18,20 @@ from hermes import codec
 from hermes.errors import RequestError
 from hermes.exchange import Attempt
 from hermes.model import Direction, Params, Trial
-from hermes.plain_text import CUT, fitting, one_line, readable, size, within
+from hermes.plain_text import fitting, one_line, size, within
 from hermes.search.base import Guidance
 from hermes.search.dimensions import Choice, Dimension
 from hermes.search.llm_memory import Memory
 from hermes.search.space import Space
+from hermes.sections import MORE, Section, filled, joined, quoted
 
 MOST_BYTES = 24 * 1024
 SPACE_BYTES = 10 * 1024
 _FAULTS_BYTES = 3 * 1024
 _GOAL_BYTES = 1500
 _METRIC_BYTES = 200
-_LINE_BYTES = 1000
+_BEFORE = 4  # sections that stand before the space
 _REASON_BYTES = 300
-_MORE = f"{CUT} (the rest is left out)"
 
 _HEAD = """\
 # Propose the parameters of trial {number}{budget}
@@ -87,15 +87,8 @@ def prompt_text(question: Question) -> str:
     head = _head(question)
     space = _SPACE.format(space=question.space)
     left = MOST_BYTES - _FAULTS_BYTES - size(head) - size(space)
-    sections = _sections(question)
-    shares = sum(section.share for section in sections)
-    texts = []
-    for section in sections:
-        text = section.text(left * section.share // shares)
-        texts.append(text)
-        left -= size(text)
-        shares -= section.share
-    return head + "".join(texts[:3]) + space + "".join(texts[3:])
+    texts = filled(_sections(question), left)
+    return head + "".join(texts[:_BEFORE]) + space + "".join(texts[_BEFORE:])
 
 
 def with_faults(prompt: str, attempts: Sequence[Attempt]) -> str:
@@ -105,8 +98,8 @@ def with_faults(prompt: str, attempts: Sequence[Attempt]) -> str:
         for number, attempt in reversed(list(enumerate(attempts, 1)))
         for fault in attempt.faults
     )
-    kept, is_all = fitting(lines, _FAULTS_BYTES - size(_WRONG) - size(_MORE) - 1)
-    return prompt + _WRONG + _lines(kept if is_all else [*kept, _MORE])
+    kept, is_all = fitting(lines, _FAULTS_BYTES - size(_WRONG) - size(MORE) - 1)
+    return prompt + _WRONG + joined(kept if is_all else [*kept, MORE])
 
 
 def space_text(space: Space) -> str:
@@ -125,42 +118,21 @@ def space_text(space: Space) -> str:
 # The parts
 
 
-@dataclass(frozen=True)
-class _Section:
-    """A part of the prompt that may be cut: its lines, in the order in which they matter.
-
-    ``share`` is its part of the room, in comparison with the sections after it.
-    """
-
-    title: str
-    lines: Iterable[str]
-    share: int
-    is_last_first: bool = False
-
-    def text(self, room: int) -> str:
-        """Return the section in at most ``room`` bytes; "" when it has nothing to say."""
-        head = f"\n## {self.title}\n\n"
-        kept, is_all = fitting(self.lines, room - size(head) - size(_MORE) - 1)
-        if is_all and not kept:
-            return ""
-        shown = kept if is_all else [*kept, _MORE]
-        return head + _lines(reversed(shown) if self.is_last_first else shown)
-
-
-def _sections(question: Question) -> list[_Section]:
-    """Return the sections: three that stand before the space, and those after it."""
+def _sections(question: Question) -> list[Section]:
+    """Return the sections: ``_BEFORE`` of them stand before the space."""
     told, guidance = question.memory, question.guidance
-    decisions = reversed(_quoted(guidance.decisions))
-    notes = reversed(_quoted(guidance.notes))
+    decisions = reversed(quoted(guidance.decisions))
+    notes = reversed(quoted(guidance.notes))
     return [
-        _Section("PROGRAM.md: what people want to find out", _quoted(guidance.program), 6),
-        _Section("CHANGELOG.md: what people decided", decisions, 4, is_last_first=True),
-        _Section("Notes, the newest last", notes, 2, is_last_first=True),
-        _Section("In flight", map(_json, question.pending), 4),
-        _Section("Tried so far", _counts(told), 4),
-        _Section("The best, the best first", map(_told, told.best), 12),
-        _Section("Failed, the newest first", map(_told, reversed(told.failed)), 6),
-        _Section("The latest, the newest first", map(_told, reversed(told.latest)), 6),
+        Section("PROGRAM.md: what people want to find out", quoted(guidance.program), 6),
+        Section("CHANGELOG.md: what people decided", decisions, 4, is_last_first=True),
+        Section("Notes, the newest last", notes, 2, is_last_first=True),
+        Section("Instructions for you", quoted(guidance.instructions), 3),
+        Section("In flight", map(_json, question.pending), 4),
+        Section("Tried so far", _counts(told), 4),
+        Section("The best, the best first", map(_told, told.best), 12),
+        Section("Failed, the newest first", map(_told, reversed(told.failed)), 6),
+        Section("The latest, the newest first", map(_told, reversed(told.latest)), 6),
     ]
 
 
@@ -220,13 +192,3 @@ def _json(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
-
-
-def _quoted(text: str) -> list[str]:
-    """Return the lines of what a person wrote as quotations; blank lines at its ends go."""
-    lines = text.strip().splitlines()
-    return [within(f"> {readable(line)}".rstrip(), _LINE_BYTES) for line in lines]
-
-
-def _lines(lines: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)

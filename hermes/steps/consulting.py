@@ -1,8 +1,8 @@
 """Lets a strategy ask an agent while the lease is held; ``proposing`` hands it to strategies.
 
-Limits first. An agent sees the part of the caller's environment that every command sees, works in
-an empty folder of its own under ``scratch/``, and is ended when its time is up, when another
-process takes the experiment over, and when no further run is wanted.
+Limits first. An agent sees the part of the caller's environment that every command sees and what
+its adapter names, works in an empty folder of its own under ``scratch/``, and is ended when its
+time is up, when another process takes the experiment over, and when no further run is wanted.
 An agent that a killed process of ours left at work is ended by whoever opens the next session.
 """
 
@@ -21,7 +21,7 @@ from hermes.spec import Command
 from hermes.steps.session import Halted, Session
 
 if TYPE_CHECKING:
-    from hermes.agents.base import Agent
+    from hermes.agents.base import Agent, Settings
     from hermes.search.base import Consultant, Guidance
 
 _MINUTE = 60.0
@@ -55,15 +55,20 @@ def clear_calls(lab: Lab, experiment: str) -> None:
         files.remove_tree(folder / name)
 
 
-def _reach(session: Session, command: Command, minutes: float) -> Callable[[str], Answer]:
-    """Return what asks the agent. Raises RequestError when there is no such agent."""
-    from hermes.agents.providers import agent_for
+def _reach(session: Session, command: Command | None, minutes: float) -> Callable[[str], Answer]:
+    """Return what asks the agent. Raises RequestError when it could not be asked."""
+    from hermes.agents.providers import adapter_folders, check_agent, settings_of
 
-    agent = agent_for(session.spec.at_tier(session.tier).agent_provider, command)
-    return partial(_ask, session, agent, minutes * _MINUTE)
+    spec = session.spec.at_tier(session.tier)
+    settings = settings_of(spec, command=command, most_usd=spec.agent_budget.usd)
+    folders = adapter_folders(spec, session.lab.layout)
+    agent = check_agent(settings, session.base_environment, folders=folders)
+    return partial(_ask, session, agent, settings, minutes * _MINUTE)
 
 
-def _ask(session: Session, agent: Agent, limit_seconds: float, prompt: str) -> Answer:
+def _ask(
+    session: Session, agent: Agent, settings: Settings, limit_seconds: float, prompt: str
+) -> Answer:
     """Ask, giving signs of life. Raises TakenOver or Halted when nobody needs the answer."""
     from hermes.agents.base import Call
 
@@ -75,6 +80,9 @@ def _ask(session: Session, agent: Agent, limit_seconds: float, prompt: str) -> A
         limit_seconds=limit_seconds,
         tick=partial(_go_on, session),
         meanwhile=session.meanwhile,
+        settings=settings,
+        caller=session.lab.environ,
+        now=session.lab.clock.now,
     )
     answer = agent.ask(call)
     _go_on(session)
@@ -117,10 +125,12 @@ def _guidance(session: Session) -> Guidance:
     from hermes.search.base import Guidance
 
     layout, notes = session.lab.layout, session.state.notes
+    instructions = session.spec.at_tier(session.tier).agent_instruction_file
     return Guidance(
         program=_text(layout.program),
         decisions=_text(layout.changelog),
         notes="\n".join(f"{note.by}: {note.text}" for note in notes),
+        instructions=_text(Path(instructions)) if instructions else "",
     )
 
 
