@@ -113,12 +113,18 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
     if is_spent(state, spec):
         reason = f"max_iterations_total ({spec.max_iterations_total}) is reached"
         return PhaseChange(Phase.COMPLETED, reason)
-    change = _streak_change(state, spec, attended=attended)
+    change = _budget_change(state, spec) or _streak_change(state, spec, attended=attended)
     if change is None and not spec.autonomous and not attended and _has_new_run(state):
         change = PhaseChange(Phase.AWAITING_HUMAN, "autonomous is false: look at the last run")
     if change is not None and change.phase is state.phase:
         return None
     return change
+
+
+def _budget_change(state: ExperimentState, spec: Spec) -> PhaseChange | None:
+    memory = state.memory
+    note = overspent(spec.agent_budget, memory.spending, memory.agent_runs, experiment=spec.id)
+    return None if note is None else PhaseChange(Phase.AWAITING_HUMAN, note)
 
 
 def is_spent(state: ExperimentState, spec: Spec, *, in_flight: int = 0) -> bool:

@@ -13,6 +13,7 @@ from hermes import codec, files
 from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
 from hermes.model import Code
+from hermes.steps.commissioning import commission
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
@@ -106,11 +107,12 @@ def code_order(session: Session, planned: Planned) -> CodeOrder | None:
         return None
     from hermes.executing.candidate import CodeOrder
 
-    known = codes(session)
+    known, given = codes(session), _given(session, planned)
     return CodeOrder(
         incumbent=partial(known.incumbent, tier),
         seen=known.seen,
-        given=_given(session, planned),
+        given=given,
+        ask=commission(session, planned) if given is None else None,
     )
 
 

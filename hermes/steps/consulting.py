@@ -35,7 +35,7 @@ def consultant(session: Session) -> Consultant:
         reach=partial(_reach, session),
         goal=session.spec.goal,
         metric=session.spec.metric,
-        guidance=partial(_guidance, session),
+        guidance=partial(guidance, session),
     )
 
 
@@ -120,7 +120,7 @@ def _environment(session: Session, name: str) -> dict[str, str]:
     return {**session.base_environment, **environment.before_a_run(spec, known)}
 
 
-def _guidance(session: Session) -> Guidance:
+def guidance(session: Session) -> Guidance:
     """Read what people wrote, as it stands now."""
     from hermes.search.base import Guidance
 

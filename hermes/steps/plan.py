@@ -13,6 +13,7 @@ from hermes.layout import PackageLayout, dispatch_id, run_id
 from hermes.model import SCHEMA_VERSION, Manifest, Outcome, Package, Params, Phase
 from hermes.spec import Spec
 from hermes.steps.coding import needs_baseline
+from hermes.steps.commissioning import agent_of
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Halted, Session, TakenOver
 
@@ -193,6 +194,7 @@ def _publish(session: Session, idea: Idea) -> Planned:
     if not idea.skip:
         _check_parameters(session, spec, idea.proposal.params)
         _check_slots(session, spec)
+        agent_of(session)
     check_workspace(spec, data_root=root, environment=session.base_environment)
     manifest = _draft(session, idea)
     package = Package(
