@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime, timezone
 
 import pytest
 from executing_jobs import commit_all, git, tree_of
 from labs import a_lab, an_experiment, burst, lines
 
-from hermes import acceptance, codec
-from hermes.errors import SpecError
+from hermes import acceptance, codec, policy
+from hermes.clock import FixedClock
+from hermes.errors import RequestError, SpecError
 from hermes.executing import candidate
-from hermes.model import Origin, Outcome
+from hermes.model import Origin, Outcome, Phase
+from hermes.steps.project import read_status
 
 COUNT = 'echo "{\\"loss\\": $(cat value)}"'
 DOWN = "echo $(($(cat value) - 1)) > value; echo 'HYPOTHESIS: one less'"
@@ -227,6 +230,80 @@ def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):
     context = (lab.layout.experiment("exp").folder / "context.md").read_text()
     assert "do not try them again (1 tried in all)" in context
     assert "a dozen" in context
+
+
+# Agents
+
+
+def agent_experiment(lab, tmp_path, script, **fields):
+    """Register a loop in which a script stands for an agent's command line."""
+    given = {"agent_provider": "command", "mutation_command": script, **fields}
+    return code_experiment(lab, tmp_path, **given)
+
+
+def test_an_agent_changes_code_where_it_is_told_what_was_tried(lab, tmp_path, workspace):
+    prompts = tmp_path / "prompts"
+    script = f"cat {{prompt}} >> {prompts}; echo $(($(cat value) + 1)) > value; echo HYPOTHESIS: up"
+    agent_experiment(lab, tmp_path, script)
+    burst(lab, "exp", 3)
+    assert [line.strategy for line in lines(lab)] == ["baseline", "command", "command"]
+    assert [line.code.spending.calls for line in lines(lab)] == [0, 1, 1]
+    told_of = prompts.read_text()
+    assert "find the smallest loss" in told_of
+    assert "do not try them again (1 tried in all)" in told_of
+    assert told_of.count("Best so far: 9.0") == 2
+
+
+def test_an_agent_whose_tool_is_missing_is_refused_before_anything_is_planned(
+    lab, tmp_path, workspace
+):
+    code_experiment(lab, tmp_path, mutation_command=None, agent_provider="codex")
+    with pytest.raises(RequestError, match="codex"):
+        burst(lab, "exp", 1)
+    assert lines(lab) == ()
+
+
+def test_an_agent_that_fails_is_a_failure_and_what_it_left_is_not_measured(
+    lab, tmp_path, workspace
+):
+    agent_experiment(lab, tmp_path, "echo 1 > value; echo sorry >&2; exit 9")
+    burst(lab, "exp", 2)
+    assert told(lab)[1] == ("failed", None, False)
+    assert "sorry" in lines(lab)[1].reason
+
+
+def test_a_budget_that_is_spent_calls_for_a_person_and_says_how_to_go_on(lab, tmp_path, workspace):
+    agent_experiment(lab, tmp_path, DOWN, agent_budget={"runs": 2})
+    tally = burst(lab, "exp", 9)
+    assert len(lines(lab)) == 3  # the baseline asked no agent
+    assert "2 of 2 runs" in tally.stopped
+    assert "raise agent_budget in SPEC.yaml, then `hermes-lab resume exp=exp`" in tally.stopped
+    assert read_status(lab, "exp").phase is Phase.AWAITING_HUMAN
+
+
+LIMITED = "if [ ! -e %s ]; then touch %s; echo 'try again in 17 minutes'; exit 1; fi; " + DOWN
+
+
+def test_a_burst_waits_until_a_usage_limit_ends(tmp_path, workspace):
+    clock = FixedClock(datetime(2026, 3, 1, 12, tzinfo=timezone.utc))
+    lab = a_lab(tmp_path / "lab-data", clock=clock)
+    flag = tmp_path / "flag"
+    agent_experiment(lab, tmp_path, LIMITED % (flag, flag))
+    said = []
+    burst(lab, "exp", 3, waiting=said.append)
+    assert [line.outcome.value for line in lines(lab)] == ["success", "infra", "success"]
+    assert "2026-03-01T12:17" in said[0]
+    assert clock.now() >= datetime(2026, 3, 1, 12, 17, tzinfo=timezone.utc)
+
+
+def test_an_unattended_cycle_is_not_due_before_a_usage_limit_ends(tmp_path, workspace):
+    clock = FixedClock(datetime(2026, 3, 1, 12, tzinfo=timezone.utc))
+    lab = a_lab(tmp_path / "lab-data", clock=clock)
+    agent_experiment(lab, tmp_path, "echo 'try again in 17 minutes'; exit 1")
+    burst(lab, "exp", 2)
+    status = read_status(lab, "exp")
+    assert not policy.is_due(status, "2026-03-01T12:16:59.000000Z")
+    assert policy.is_due(status, "2026-03-01T12:18:00.000000Z")
 
 
 @pytest.mark.parametrize(
