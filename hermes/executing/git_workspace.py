@@ -6,9 +6,8 @@ shares no branch, index, setting or hook with the user's repository (git may giv
 a newer time, when a run writes the same content). A workspace below the top of its repository
 gets none.
 
-git is called with the user's index, hooks and file-system monitor out of play. The lab never asks
-git about a folder in which a run took place: what a run leaves there could be settings that run
-code.
+The user's index is left alone. The lab never asks git about a folder in which a run took place:
+what a run leaves there could be settings that run code.
 """
 
 from __future__ import annotations
@@ -16,33 +15,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hermes import files
 from hermes.errors import Fault
-from hermes.executing import trees
+from hermes.executing import git, trees
+from hermes.executing.git import Pulse
 
-_SAFE = (
-    *("-c", "core.fsmonitor=false"),
-    *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.splitIndex=false"),
-    *("-c", "core.untrackedCache=false"),
-    *("-c", "core.sparseCheckout=false"),
-    *("-c", "safe.directory=*"),
-)
-_QUIET = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-_FALLBACK = {"PATH": os.defpath}
 _COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_PULSE_SECONDS = 1.0
 _FRESH_SECONDS = 1.0
 _FRESH_COSTS = 50.0  # a look may cost a fiftieth of the time between two
-_OWN_CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tfilemode = true\n"
 
-Pulse = Callable[[], None]
 _has_tree: dict[tuple[Repository, str], bool] = {}
 
 
@@ -197,11 +183,6 @@ def holds_workspace(repository: Repository, commit: str, environment: Mapping[st
     return _has_tree[key]
 
 
-def is_there(environment: Mapping[str, str]) -> bool:
-    """Say whether git is installed."""
-    return shutil.which("git", path=environment.get("PATH", os.defpath)) is not None
-
-
 def check_out(
     repository: Repository,
     commit: str,
@@ -238,11 +219,8 @@ def _set_times(root: Path, seconds: int) -> None:
 def _give_own_repository(repository: Repository, commit: str, pristine: Path, index: Path) -> None:
     """Make a repository around the checkout that borrows the user's objects and nothing else."""
     git_dir = pristine / ".git"
-    for name in ("objects/info", "refs/heads", "refs/tags"):
-        (git_dir / name).mkdir(parents=True)
+    git.make_git_dir(git_dir, commit, bare=False, config=_object_format(commit))
     objects = f"{repository.common_dir}/objects"
-    (git_dir / "HEAD").write_text(f"{commit}\n")
-    (git_dir / "config").write_text(_OWN_CONFIG + _object_format(commit))
     (git_dir / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
     shutil.copyfile(index, git_dir / "index")
     shallow = files.read(f"{repository.common_dir}/shallow")
@@ -263,34 +241,7 @@ def _git(
     work_tree: Path | None = None,
     pulse: Pulse = lambda: None,
 ) -> bytes:
-    """Call git and return what it prints. Raises Fault with its complaint, OSError without git."""
+    """Ask git about the repository. Raises Fault with its complaint, OSError without git."""
     tree = str(work_tree or repository.top)
-    command = ["git", f"--git-dir={repository.git_dir}", f"--work-tree={tree}", *_SAFE, *words]
-    index = {"GIT_INDEX_FILE": environment["GIT_INDEX_FILE"]} if work_tree else {}
-    clean = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
-    process = subprocess.Popen(
-        command,
-        cwd=tree,
-        env={**_FALLBACK, **clean, **_QUIET, **index},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        said, complaint = _collect(process, pulse)
-    if process.returncode != 0:
-        lines = complaint.decode("utf-8", "replace").strip().splitlines()
-        raise Fault(f"git {words[0]} failed in {repository.top}: {lines[-1] if lines else ''}")
-    return said
-
-
-def _collect(process: subprocess.Popen[bytes], pulse: Pulse) -> tuple[bytes, bytes]:
-    while True:
-        try:
-            return process.communicate(timeout=_PULSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            try:
-                pulse()
-            except BaseException:
-                process.kill()
-                raise
+    own = {"GIT_INDEX_FILE": environment["GIT_INDEX_FILE"]} if work_tree else {}
+    return git.call(repository.git_dir, tree, environment, *words, own=own, pulse=pulse)

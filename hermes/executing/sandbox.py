@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from hermes.errors import Fault, RequestError
-from hermes.executing import git_workspace, trees
+from hermes.executing import git, git_workspace, trees
 from hermes.executing.copy_workspace import missing_inputs
 from hermes.executing.slot import WORK
 from hermes.spec import Spec
@@ -93,7 +93,7 @@ def _check_git(
         return
     field = "workspace_mode: git" if spec.workspace_mode == "git" else "require_clean_workspace"
     repository = git_workspace.find_repository(trees.real(root))
-    if repository is None or not git_workspace.is_there(environment):
+    if repository is None or not git.is_there(environment):
         lacks = (
             "lies in no git repository" if repository is None else "cannot be asked about: no git"
         )

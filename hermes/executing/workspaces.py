@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hermes.errors import Fault
-from hermes.executing import git_workspace, strays, trees
+from hermes.executing import git, git_workspace, strays, trees
 from hermes.executing.copy_workspace import Source
 from hermes.executing.git_workspace import Repository, Revision, Watch
 from hermes.executing.sandbox import Mode, choose_mode
@@ -136,7 +136,7 @@ class Workspaces:
             return None
         if root not in self._watches:
             repository = git_workspace.find_repository(root)
-            usable = repository is not None and git_workspace.is_there(order.for_git)
+            usable = repository is not None and git.is_there(order.for_git)
             self._watches[root] = (
                 Watch(repository, order.leave_out) if usable and repository else None
             )
