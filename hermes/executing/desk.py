@@ -33,6 +33,7 @@ class Desk:
         self.evaluators = Evaluators()
         self._measuring = Workspaces()
         self._editing = Workspaces()
+        self._scratch: Path | None = None
 
     def measuring(self, job: Job) -> Place:
         """Return where ``job`` is measured."""
@@ -45,7 +46,8 @@ class Desk:
 
     def scratch(self, job: Job) -> Path:
         """Return a folder of the slot that no command works in."""
-        return job.sandbox.with_name(job.sandbox.name + SCRATCH)
+        self._scratch = job.sandbox.with_name(job.sandbox.name + SCRATCH)
+        return self._scratch
 
     def close(self) -> None:
         """Remove the sandboxes.
@@ -55,6 +57,9 @@ class Desk:
         for workspaces in (self._measuring, self._editing):
             with contextlib.suppress(OSError):
                 workspaces.close()
+        if self._scratch is not None:
+            with contextlib.suppress(OSError):
+                files.remove_tree(self._scratch)
 
 
 @dataclass(frozen=True)
