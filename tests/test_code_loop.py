@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import pytest
 from executing_jobs import commit_all, git, tree_of
-from labs import a_lab, an_experiment, burst, lines
+from labs import a_lab, an_experiment, burst, hermes, lines
 
 from hermes import acceptance, codec, policy
 from hermes.clock import FixedClock
@@ -230,6 +230,107 @@ def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):
     context = (lab.layout.experiment("exp").folder / "context.md").read_text()
     assert "do not try them again (1 tried in all)" in context
     assert "a dozen" in context
+
+
+# Acceptance
+
+
+def decision_on(lab, number):
+    bundle = lab.layout.experiment("exp").run(lines(lab)[number].run_id)
+    return codec.from_json(bundle.decision.read_bytes())
+
+
+def counting(tmp_path, noise=""):
+    """Return a command that writes down whose value it measured, and adds what is told to it."""
+    return f"cat value >> {tmp_path}/measured; v=$(($(cat value) * 10 {noise})); echo loss: $v"
+
+
+def test_with_repeats_a_winner_is_measured_in_turns_with_the_incumbent(lab, tmp_path, workspace):
+    """The evaluator is noisy: its n-th measurement is off by a number from 0 to 3."""
+    noise = f"+ ($(wc -l < {tmp_path}/measured) * 7 % 4)"
+    code_experiment(
+        lab,
+        tmp_path,
+        executor_command=counting(tmp_path, noise),
+        acceptance={"repeats": 3, "confidence": 0.95},
+    )
+    burst(lab, "exp", 2)
+    assert told(lab)[1][0] == "success"
+    decision = decision_on(lab, 1)
+    taken = decision["case"]["measurement"]
+    assert len(taken["candidate"]) >= 3
+    assert len(taken["incumbent"]) >= 3
+    order = (tmp_path / "measured").read_text().split()
+    assert order[:3] == ["9"] * 3
+    assert sorted(set(order[3:])) == ["8", "9"]
+    assert "9" in order[4:-1], "not all of one, then all of the other"
+    assert lines(lab)[1].value == sum(item["value"] for item in taken["candidate"]) / len(
+        taken["candidate"]
+    )
+    assert decision["comparison"]["p_value"] is not None
+
+
+def test_a_guard_that_is_broken_vetoes(lab, tmp_path, workspace):
+    code_experiment(
+        lab,
+        tmp_path,
+        executor_command='v=$(cat value); echo "{\\"loss\\": $v, \\"size\\": $((20 - v))}"',
+        acceptance={"guards": {"size": {"max": 12.5}}},
+    )
+    burst(lab, "exp", 3)
+    assert told(lab) == [("success", 9.0, True), ("success", 8.0, True), ("rejected", None, False)]
+    assert "size" in lines(lab)[2].reason
+
+
+def test_a_hold_out_withdraws_what_is_no_gain_there_and_is_seen_by_nobody(lab, tmp_path, workspace):
+    code_experiment(
+        lab,
+        tmp_path,
+        holdout_command="echo a sec''ret >&2; echo loss: $((100 - $(cat value)))",
+    )
+    burst(lab, "exp", 2)
+    assert told(lab) == [("success", 9.0, True), ("rejected", None, False)]
+    assert "withdrawn" in lines(lab)[1].reason
+    holdout = decision_on(lab, 1)["holdout"]
+    assert (holdout["candidate"], holdout["incumbent"], holdout["gap"]) == (92.0, 91.0, 2.0)
+    everything = lab.layout.experiment("exp").folder.rglob("*")
+    assert not any(path.is_file() and b"a secret" in path.read_bytes() for path in everything)
+    assert "92" not in (lab.layout.experiment("exp").folder / "context.md").read_text()
+
+
+def test_a_hold_out_runs_once_for_a_winner_and_not_for_a_loser(lab, tmp_path, workspace):
+    script = "echo $(($(cat value) + 1)) > value; [ $LAB_RUN_ITERATION = 2 ] || echo 3 > value"
+    code_experiment(
+        lab,
+        tmp_path,
+        mutation_command=script,
+        holdout_command=f"cat value >> {tmp_path}/held; echo loss: $(cat value)",
+    )
+    burst(lab, "exp", 3)
+    assert [line.outcome.value for line in lines(lab)] == ["success", "rejected", "success"]
+    assert (tmp_path / "held").read_text().split() == ["9", "3"]
+
+
+def test_an_equal_candidate_with_less_code_wins(lab, tmp_path, workspace):
+    (workspace / "value").write_text("9\n9\n9\n")
+    code_experiment(
+        lab,
+        tmp_path,
+        mutation_command="echo 9 > value",
+        executor_command="echo loss: $(head -n 1 value)",
+    )
+    burst(lab, "exp", 2)
+    assert told(lab)[1] == ("success", 9.0, True)
+    assert decision_on(lab, 1)["complexity"]["broke_tie"] is True
+
+
+def test_cron_makes_candidates_as_a_burst_does(tmp_path, workspace):
+    root = tmp_path / "lab-data"
+    lab = a_lab(root)
+    code_experiment(lab, tmp_path)
+    for _ in range(3):
+        assert hermes(root, "run_once").returncode == 0
+    assert [line.value for line in lines(lab)] == [9.0, 8.0, 7.0]
 
 
 # Agents

@@ -39,12 +39,19 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     decision = _decided(session, planned, measurement)
     accepted = decision.verdict is Verdict.ACCEPT
     outcome = _OUTCOMES[decision.verdict]
-    reason = "" if accepted else decision.reason
+    reason = "" if accepted else _told(decision)
     judged = replace(execution, outcome=outcome, reason=reason)
     if accepted:
         run_id = planned.manifest.run_id
         codes(session).keep(run_id, planned.folder.run, code, decision)
     return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
+
+
+def _told(decision: acceptance.Decision) -> str:
+    """Return the reason for the record, which agents read: no number of a hold-out is in it."""
+    if decision.holdout is not None and not decision.holdout.passed:
+        return "It is withdrawn: the hold-out does not bear it out; decision.json has the numbers."
+    return decision.reason
 
 
 def _decided(session: Session, planned: Planned, measurement: Measurement) -> acceptance.Decision:
