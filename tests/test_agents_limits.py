@@ -210,8 +210,8 @@ def test_an_answer_about_limits_is_not_taken_for_the_notice_of_one(text, is_one)
     assert is_notice(text, now=NOW, zone=UTC) is is_one
 
 
-moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 12, 31), timezones=st.just(UTC)).map(
-    lambda moment: moment.replace(microsecond=0)
+moments = st.integers(int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()), 2 * 10**9).map(
+    lambda epoch: datetime.fromtimestamp(epoch, UTC)
 )
 zones = st.sampled_from(ZONES).map(ZoneInfo)
 
@@ -231,14 +231,10 @@ def test_a_time_of_day_is_the_next_moment_at_which_the_clock_shows_it(
     if found == now + AGAIN_AFTER:
         return  # it has just passed, or is a minute away
     local = found.astimezone(zone)
-    clock = (local.hour, local.minute)
-    is_skipped = _is_skipped(local, hour, minute, zone)
-    assert clock == (hour, minute) or is_skipped
-    earlier = [
-        now + timedelta(minutes=m) for m in range(1, int((found - now).total_seconds() // 60))
-    ]
-    seen = [(at.astimezone(zone).hour, at.astimezone(zone).minute) for at in earlier[::1]]
-    assert (hour, minute) not in seen
+    assert (local.hour, local.minute) == (hour, minute) or _is_skipped(local, hour, minute, zone)
+    minutes = range(1, int((found - now).total_seconds() // 60))
+    earlier = ((now + timedelta(minutes=number)).astimezone(zone) for number in minutes)
+    assert (hour, minute) not in {(at.hour, at.minute) for at in earlier}
 
 
 def _is_skipped(local: datetime, hour: int, minute: int, zone: ZoneInfo) -> bool:
@@ -258,18 +254,17 @@ def test_a_length_and_a_moment_say_the_same_in_every_zone(now, seconds, zone):
     wanted = now + timedelta(seconds=seconds)
     days, rest = divmod(seconds, 86400)
     length = f"{days} days {rest // 3600} hours {rest // 60 % 60} minutes {rest % 60} seconds"
-    for line in (
+    lines = [
         f"try again in {length}",
         f"retry-after: {seconds}",
         f'"resetsAt": {int(wanted.timestamp())}',
         f"resets at {wanted.isoformat()}",
-        f"resets at {wanted.astimezone(zone).isoformat()}" if zone.key == "UTC" else length,
-        f"resets at {wanted.astimezone(zone).replace(tzinfo=None).isoformat()}"
-        if wanted.astimezone(zone).replace(tzinfo=None, fold=0).replace(tzinfo=zone) == wanted
-        else f"retry-after: {seconds}s",
-    ):
-        if line != length:
-            assert reset(line, now, zone) == wanted, line
+    ]
+    shown = wanted.astimezone(zone).replace(tzinfo=None)
+    if not shown.fold:  # a text cannot say which of two moments it means
+        lines.append(f"resets at {shown.isoformat()}")
+    for line in lines:
+        assert reset(line, now, zone) == wanted, line
 
 
 PIECES = ["resets", "try again in", "retry-after:", "at", "limit reached", "Feb 30", "(", ")", "99"]

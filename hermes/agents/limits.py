@@ -34,7 +34,7 @@ _HIT = re.compile(
     | (?:hit|reached|exceeded)\ (?:your|the|its)\ (?:[\w-]+\ ){0,4}(?:limit|quota)
     | rate[ _-]?limit | usage[ _-]?limit | too\ many\ requests | resource_?exhausted
     | quota\ (?:exceeded|exhausted) | out\ of\ (?:credits|quota) | credit\ balance\ is\ too\ low
-    | (?:http|status|error|code)\W{0,3}429\b
+    | \b(?:http|status|error|code)\W{0,3}429\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -81,7 +81,7 @@ _CLOCK = re.compile(
         | (?P<weekday>{"|".join(_DAYS)})[a-z]{{0,6}},?\s(?:at\s)?
     )?
     (?P<hour>\d{{1,2}})(?::(?P<minute>\d\d))?(?::\d\d)?\s?(?P<half>[ap]\.?m\b\.?)?
-    (?:\s?\((?P<zone>[\w/+-]{{1,40}})\)|\s(?P<plain>UTC|GMT)\b)?
+    (?:\s?\((?P<zone>[^()]{{1,40}})\)|\s(?P<plain>UTC|GMT)\b)?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -197,8 +197,20 @@ def _clock(line: str, now: datetime, zone: tzinfo) -> Iterator[datetime]:
         has_date = match["month"] or match["tomorrow"] or match["weekday"]
         if not (match["half"] or match["minute"] or has_date):
             continue  # a bare number is no time of day
-        named = match["zone"] or match["plain"]
-        yield _on_the_clock(match, now, ZoneInfo(named) if named else zone)
+        yield _on_the_clock(match, now, _named_zone(match["zone"] or match["plain"]) or zone)
+
+
+def _named_zone(name: str | None) -> tzinfo | None:
+    """Return the zone that stands beside a time; None for other words that do.
+
+    Raises LookupError or ValueError for what can only be the name of an unknown zone.
+    """
+    try:
+        return ZoneInfo(name) if name else None
+    except (LookupError, ValueError, OSError):
+        if "/" in str(name):
+            raise
+        return None
 
 
 def _on_the_clock(match: re.Match[str], now: datetime, zone: tzinfo) -> datetime:
@@ -214,7 +226,7 @@ def _on_the_clock(match: re.Match[str], now: datetime, zone: tzinfo) -> datetime
     if match["weekday"]:
         wanted = _DAYS.index(match["weekday"].lower())
         days = (day for day in days if day.weekday() == wanted)
-    moments = sorted(_at(day, at.replace(fold=fold), zone) for day in days for fold in (0, 1))
+    moments = sorted(moment for day in days for moment in _shown(day, at, zone))
     return next(moment for moment in moments if moment >= now - JUST_PASSED)
 
 
@@ -234,6 +246,14 @@ def _dates(match: re.Match[str], today: date) -> Iterator[date]:
     for year in years:
         if (month, day) != (2, 29) or year % 4 == 0:
             yield date(year, month, day)
+
+
+def _shown(day: date, at: time, zone: tzinfo) -> Iterator[datetime]:
+    """Return the moments of a day at which its clock shows a time: one, or two when set back."""
+    yield _at(day, at, zone)
+    again = _at(day, at.replace(fold=1), zone)
+    if again.astimezone(zone).time() == at:
+        yield again
 
 
 def _at(day: date, at: time, zone: tzinfo) -> datetime:
