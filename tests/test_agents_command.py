@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
-from hermes.agents.base import Call
-from hermes.agents.command import ANSWER_BYTES, CommandAgent
-from hermes.agents.providers import agent_for, check_provider
-from hermes.errors import RequestError
+from hermes.agents.adapter import ANSWER_BYTES
+from hermes.agents.base import Call, Settings
+from hermes.agents.providers import agent_for
 from hermes.exchange import Answer
 from hermes.executing import local
 from hermes.executing.logs import Log
@@ -25,9 +24,10 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks a
 @pytest.fixture
 def ask(tmp_path):
     def asked(command: Command, *, prompt: str = "propose", **more: object) -> Answer:
-        call = Call(prompt, tmp_path / "call", ENVIRONMENT, **{"limit_seconds": MINUTE, **more})
+        given = {"limit_seconds": MINUTE, "settings": Settings(command=command), **more}
+        call = Call(prompt, tmp_path / "call", ENVIRONMENT, **given)
         try:
-            return CommandAgent(command).ask(call)
+            return agent_for("command").ask(call)
         finally:
             assert not call.folder.exists()
 
@@ -42,7 +42,7 @@ def lives(mark: str) -> bool:
 
 
 def test_the_prompt_is_a_file_that_is_named_twice_over(ask):
-    prompt = "say 'ä' \0\n" * 3
+    prompt = "say 'ä' $HOME\n" * 3
     by_variable = ask('cat "$LAB_PROMPT_PATH"', prompt=prompt)
     assert (by_variable.text, by_variable.problem) == (prompt, "")
     assert ask("cat {prompt}", prompt=prompt).text == prompt
@@ -53,8 +53,9 @@ def test_the_prompt_is_a_file_that_is_named_twice_over(ask):
 def test_a_path_with_hostile_characters_is_one_word(tmp_path):
     folder = tmp_path / "a '$(touch gone)' b"
     folder.mkdir()
-    call = Call("propose", folder / "call", ENVIRONMENT, MINUTE)
-    assert CommandAgent("cat {prompt}").ask(call).text == "propose"
+    settings = Settings(command="cat {prompt}")
+    call = Call("propose", folder / "call", ENVIRONMENT, MINUTE, settings=settings)
+    assert agent_for("command").ask(call).text == "propose"
 
 
 def test_it_starts_in_an_empty_folder_with_nothing_to_read_and_what_it_is_given(ask):
@@ -114,7 +115,7 @@ def test_of_a_flood_the_end_is_read_and_no_more_is_kept(ask, monkeypatch):
             super().write(data)
             largest = max(largest, self.path.stat().st_size)
 
-    monkeypatch.setattr("hermes.agents.command.Log", Measured)
+    monkeypatch.setattr("hermes.agents.running.Log", Measured)
     flood = 200 * 1024 * 1024
     answer = ask(f"head -c {flood} /dev/zero; echo; echo the end")
     assert answer.text.endswith("\0\nthe end\n")
@@ -146,15 +147,3 @@ def test_a_tick_that_raises_ends_the_agent_and_goes_on_to_the_caller(ask, monkey
     with pytest.raises(Enough):
         ask(f"{mark}; echo", tick=tick)
     assert not lives(mark)
-
-
-def test_a_provider_that_there_is_no_adapter_for_is_refused_in_two_lines():
-    for refuse in (check_provider, lambda name: agent_for(name, "agent")):
-        with pytest.raises(RequestError, match="agent provider 'codex'") as caught:
-            refuse("codex")
-        assert len(str(caught.value).splitlines()) == 2
-
-
-@pytest.mark.parametrize("name", [None, "command"])
-def test_without_a_name_the_provider_is_a_command(name):
-    assert isinstance(agent_for(name, "agent"), CommandAgent)

@@ -200,6 +200,7 @@ def test_another_failure_is_no_limit(said):
         ("5-hour limit reached ∙ resets 5:30am\n", True),
         ("You've hit your session limit · resets 8pm (America/New_York)", True),
         ("I raised the rate limit.", False),
+        ("The client waits now: You've hit your limit · resets 9pm", False),
         ("I added a retry:\nrate limit, try again in 17 minutes", False),
         ("The rate limit resets 8pm; " + "so I did more. " * 30, False),
         ("resets 5:30am", False),

@@ -26,6 +26,7 @@ JUST_PASSED = timedelta(minutes=10)
 FARTHEST = timedelta(days=32)
 MOST_LINES = 200
 LINE_CHARACTERS = 4000
+_FIRST_CHARACTERS = 16
 _UTC = timezone.utc
 
 _HIT = re.compile(
@@ -112,14 +113,14 @@ def find_limit(text: str, *, now: datetime, zone: tzinfo) -> Limit | None:
 
 
 def is_notice(text: str, *, now: datetime, zone: tzinfo) -> bool:
-    """Say whether a whole answer is but the notice of a limit, with the time at which it ends."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return (
-        len(lines) == 1
-        and len(lines[0]) <= 200
-        and _HIT.search(lines[0]) is not None
-        and reset_of(lines[0], now=now, zone=zone) is not None
-    )
+    """Say whether a whole answer is but the notice of a limit, with the time at which it ends.
+
+    That is one short line that begins with it: whoever worked on limits says more.
+    """
+    line = text.strip()
+    hit = _HIT.search(line) if len(line) <= 200 and len(line.splitlines()) == 1 else None
+    is_first = hit is not None and hit.start() <= _FIRST_CHARACTERS
+    return is_first and reset_of(line, now=now, zone=zone) is not None
 
 
 def reset_of(line: str, *, now: datetime, zone: tzinfo) -> datetime | None:

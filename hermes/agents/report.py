@@ -27,6 +27,7 @@ from hermes.plain_text import one_line, within
 
 _WRITTEN_BYTES = 256 * 1024
 _PROBLEM_BYTES = 600
+_LAST_LINES = 12
 
 _Made = TypeVar("_Made")
 
@@ -100,8 +101,12 @@ class Report:
         if not problem:
             notice = reply.text if is_notice(reply.text, now=now, zone=zone) else ""
             return find_limit(notice, now=now, zone=zone)
-        told = "\n".join((self._stderr, reply.text, reply.problem))
-        return find_limit(told, now=now, zone=zone) or find_limit(self._stdout, now=now, zone=zone)
+        told = "\n".join(map(_last_words, (self._stderr, reply.text, reply.problem)))
+        found = find_limit(told, now=now, zone=zone)
+        if found is None or found.is_told:
+            return found
+        more = find_limit(_last_words(self._stdout), now=now, zone=zone)
+        return more if more is not None and more.is_told else found
 
     def _written(self, path: Path) -> str:
         with contextlib.suppress(OSError, ValueError):
@@ -128,6 +133,11 @@ def guarded(adapter: Adapter, made: Callable[[], _Made], kind: type[_Made]) -> _
 
 def _titled(title: str, text: str) -> str:
     return f"\n--- {title}\n{text.rstrip()}\n"
+
+
+def _last_words(text: str) -> str:
+    """Return the lines in which a tool says why it failed; those before are of its work."""
+    return "\n".join(text.splitlines()[-_LAST_LINES:])
 
 
 def _end_of(text: str) -> str:
