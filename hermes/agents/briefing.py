@@ -117,7 +117,8 @@ def hypothesis_of(text: str) -> str:
     marked = (match[1] for match in map(_HYPOTHESIS.match, reversed(lines)) if match)
     said = next((line for line in marked if line.strip()), None)
     if said is None:
-        said = next((line for line in lines if line.strip()), "")
+        others = (line for line in lines if not _HYPOTHESIS.match(line))
+        said = next((line for line in others if line.strip()), "")
     shown = one_line(said.strip()).strip()
     return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + CUT
 
