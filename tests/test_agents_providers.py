@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -124,6 +126,19 @@ def test_a_file_that_is_no_adapter_is_refused_in_two_lines(tmp_path, text, said)
     assert len(str(caught.value).splitlines()) == 2
 
 
+def test_an_adapter_that_the_agent_itself_could_change_is_refused(tmp_path):
+    folder = an_adapter(tmp_path)
+    environment = {"PATH": "/usr/bin:/bin"}
+    for mutable in (("**",), ("adapters",), ("adapters/*.py",)):
+        told = Settings(provider="mine", mutable_paths=mutable)
+        with pytest.raises(RequestError, match="the agent could change") as caught:
+            check_agent(told, environment, folders=[folder])
+        assert len(str(caught.value).splitlines()) == 2
+        kept = replace(told, read_only_paths=("adapters/**",))
+        assert check_agent(kept, environment, folders=[folder])
+    check_agent(Settings(provider="stub", mutable_paths=("**",)), environment)
+
+
 def test_an_agent_that_is_no_tool_may_be_brought_too(tmp_path):
     text = """
 from hermes.exchange import Answer
@@ -181,6 +196,38 @@ def test_dispatch_is_asked_by_nobody(tmp_path):
             refuse()
         assert len(str(caught.value).splitlines()) == 2
         assert "agent_next" in caught.value.remedy
+
+
+# The page
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "AGENTS-PROVIDERS.md").read_text()
+
+
+def test_the_page_has_a_row_for_each_provider_and_what_is_called_there():
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \|", PAGE, re.MULTILINE))
+    assert sorted(rows) == OWN
+    for name in OWN:
+        program = getattr(getattr(agent_for(name), "_adapter", None), "program", None)
+        if program is not None:
+            assert rows[name].startswith(f"`{program} ")
+
+
+def test_the_adapter_on_the_page_is_one(tmp_path):
+    (text,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    folder = an_adapter(tmp_path, "my-agent", text)
+    program = tmp_path / "my-agent"
+    program.write_text('#!/bin/sh\necho "$4: $(cat "$2")"\n')
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    told = Settings(provider="my-agent", model="m")
+    agent = check_agent(told, environment, folders=[folder])
+    assert agent.ask(call(tmp_path, environment=environment, settings=told)).text == "m: p\n"
+
+
+def test_the_page_names_the_types_of_files_that_the_stub_touches():
+    named = re.search(r"that has comments \(`([^`]*)`", PAGE)[1].split()
+    assert set(named) <= set(COMMENTS)
 
 
 # stub

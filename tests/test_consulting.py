@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from fake_agents import SAMPLES, Tools, adapter_of
 from labs import ENVIRON, a_lab, an_experiment, burst, hermes, lines, write_spec
 from render_reading import outside_fences
 
@@ -30,6 +31,11 @@ NUMBER = """n=$(sed -n '1s/.*trial \\([0-9]*\\).*/\\1/p' "$LAB_PROMPT_PATH")\n""
 ANSWER = """printf '{"params": {"x": %s}, "hypothesis": "try %s"}' "$n" "$n"\n"""
 GOOD = NUMBER + ANSWER
 SPACE = {"x": {"type": "float", "low": 0, "high": 100}}
+NO_SUCH_TOOL = """
+from hermes.agents.adapter import Adapter, Line, Reply
+
+ADAPTER = Adapter("mine", lambda r: Line(("no-such",)), lambda o: Reply(o.stdout), "no-such")
+"""
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 
 
@@ -291,10 +297,14 @@ def test_the_run_before_is_history_while_the_agent_thinks(lab, experiment):
     [
         ({"strategy_options": {}}, "names no command"),
         ({"strategy_options": {"command": "a", "retries": 9}}, "is 9"),
-        ({"strategy_options": {"command": "a"}, "agent_provider": "codex"}, "'codex' cannot be"),
+        ({"strategy_options": {"command": "a"}, "agent_provider": "codez"}, "'codez'"),
+        ({"strategy_options": {}, "agent_provider": "dispatch"}, "asked by nobody"),
+        ({"strategy_options": {}, "agent_provider": "mine"}, "'mine' needs the command 'no-such'"),
     ],
 )
 def test_a_spec_whose_agent_cannot_be_asked_creates_nothing(lab, tmp_path, fields, fault):
+    (lab.layout.root / "adapters").mkdir()
+    (lab.layout.root / "adapters" / "mine.py").write_text(NO_SUCH_TOOL)
     with pytest.raises(RequestError, match=fault) as caught:
         create(lab, write_spec(tmp_path, strategy="llm", **fields))
     assert len(str(caught.value).splitlines()) == 2
@@ -317,6 +327,65 @@ def test_another_strategy_may_be_ordered_without_the_agent(lab, experiment, asks
     experiment(GOOD)
     assert burst(lab, "exp", 2, strategy="random").successes == 2
     assert count(asks) == 0
+
+
+# Other providers than a command
+
+
+@pytest.fixture
+def tools(tmp_path) -> Tools:
+    return Tools(tmp_path / "tools")
+
+
+@pytest.mark.parametrize("provider", sorted(SAMPLES))
+def test_every_provider_that_answers_text_proposes(tmp_path, tools, provider):
+    program, sample = str(adapter_of(provider).program), SAMPLES[provider]
+    tools.install(program, sample.body())
+    lab = Lab(tmp_path / "lab-data", environ={**ENVIRON, "PATH": tools.path, "MY_TOKEN": "s1"})
+    a_lab(lab.layout.root)
+    fields = {"strategy": "llm", "search_space": SPACE, "agent_model": "small/one"}
+    an_experiment(lab, tmp_path, agent_provider=provider, **fields)
+    assert burst(lab, "exp", 1).successes == 1
+    (line,) = lines(lab)
+    assert (dict(line.params), line.strategy) == ({"x": 2.5}, "llm")
+    assert note_of(lab, line.run_id) == "half way"
+    (seen,) = tools.calls(program)
+    assert "small/one" in " ".join(seen.arguments)
+    assert "MY_TOKEN" not in seen.environment
+    assert not list(lab.layout.calls("exp").iterdir())
+    assert verify(lab).problems == ()
+
+
+def test_the_stub_proposes_nothing_usable_and_the_fallback_does(lab, tmp_path):
+    fields = {"strategy": "llm", "search_space": SPACE, "agent_provider": "stub"}
+    note = fallen_back(lab, an_experiment(lab, tmp_path, **fields))
+    assert "in 3 answers: x: is missing" in note
+
+
+def test_a_tool_that_is_removed_after_the_experiment_began_is_missed_before_planning(
+    tmp_path, tools
+):
+    tools.install("no-such", "print('x')")
+    lab = Lab(tmp_path / "lab-data", environ={**ENVIRON, "PATH": tools.path})
+    a_lab(lab.layout.root)
+    (lab.layout.root / "adapters").mkdir()
+    (lab.layout.root / "adapters" / "mine.py").write_text(NO_SUCH_TOOL)
+    an_experiment(lab, tmp_path, strategy="llm", search_space=SPACE, agent_provider="mine")
+    (tools.folder / "no-such").unlink()
+    with pytest.raises(RequestError, match="not on the PATH"):
+        burst(lab, "exp", 1)
+    assert lab.packages.running() == []
+
+
+def test_instructions_reach_the_agent_as_they_stand_now(lab, experiment, tmp_path):
+    (tmp_path / "HOW.md").write_text("Prefer small numbers.\n")
+    experiment(GOOD, agent_instruction_file="HOW.md")
+    burst(lab, "exp", 1)
+    (tmp_path / "HOW.md").unlink()
+    burst(lab, "exp", 1)
+    first, second = (plan_of(lab, line.run_id) for line in lines(lab))
+    assert "> Prefer small numbers." in first
+    assert "## Instructions for you" not in second
 
 
 # Interruptions

@@ -415,7 +415,7 @@ HOSTILE = [
 
 def worst(raw: dict, text: str, params: dict) -> list[str]:
     """Return the prompts of a strategy to which everybody tells ``text``, endlessly."""
-    guidance = Guidance(text, text, text)
+    guidance = Guidance(text, text, text, text)
     agent = Script(json.dumps({"params": {text[:30_000]: text[:30_000]}}))
     strategy = searching(
         agent,
@@ -451,6 +451,22 @@ def test_a_prompt_never_exceeds_its_size_and_nothing_passes_for_a_part_of_it(tex
         assert prompt.count("\n## Goal\n") == 1
         assert all(line.isprintable() for line in prompt.split("\n"))
     assert "(the rest is left out)" in prompts[0]
+
+
+def test_instructions_for_agents_are_a_part_of_the_prompt():
+    told = Guidance(instructions="Prefer small x.\n\nNever 7.")
+    prompt = prompted(lambda agent: searching(agent, guidance=lambda: told))
+    assert "## Instructions for you\n\n> Prefer small x.\n>\n> Never 7.\n" in prompt
+
+
+def test_an_agent_at_its_limit_is_not_asked_again_for_that_trial():
+    limited = Answer("", problem="at its limit", resets_at="2026-03-01T00:00:00.000000Z")
+    agent = Script(limited, point(3))
+    strategy = searching(agent)
+    first = asked(strategy)
+    assert len(agent.prompts) == 1
+    assert first.note.startswith("random chose it")
+    assert asked(strategy, 2).params == {"x": 3.0}
 
 
 def test_the_newest_decisions_are_kept_and_the_beginning_of_the_program():
@@ -495,8 +511,6 @@ def test_what_is_not_said_has_its_default():
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({}, "has no agent to ask"),
-        ({"command": None}, "has no agent to ask"),
         ({"command": "  "}, "is no command"),
         ({"command": []}, "is no command"),
         ({"command": ["", "x"]}, "is no command"),
@@ -524,6 +538,12 @@ def test_an_option_that_is_wrong_is_refused_in_two_lines(options, fault):
         with pytest.raises(RequestError, match=re.escape(fault)) as caught:
             refuse(options)
         assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_command_may_be_missing_for_another_provider_may_answer():
+    for options in ({}, {"command": None}):
+        assert read_options(options).command is None
+        LlmSearch.check(options)
 
 
 def test_without_an_agent_nothing_is_made():

@@ -7,8 +7,9 @@ from records import created_line, phase_line, run_line, time_of
 
 from hermes import cadence, policy
 from hermes.decisions import Intent, JournalRecord
+from hermes.exchange import Spending
 from hermes.model import Direction, Outcome, Phase, Priority
-from hermes.spec import spec_from_mapping
+from hermes.spec import AgentBudget, spec_from_mapping
 from hermes.state import ExperimentState, fold_intent, fold_run
 from hermes.status import status_of
 
@@ -184,3 +185,43 @@ def test_the_best_of_all_is_the_best_of_the_highest_tier_that_has_one():
     )
     assert a_status(spec, state).best_metric_value == 9.0
     assert a_status(spec, state).best_metric_by_tier == {"smoke": 1.0, "full": 9.0}
+
+
+# What agents may take
+
+
+def spent(budget, runs=3, **more):
+    taken = {"input_tokens": 900, "output_tokens": 100, "cost_usd": 1.25, "seconds": 90.0, **more}
+    return policy.overspent(budget, Spending(calls=4, **taken), runs, experiment="exp")
+
+
+def test_without_a_budget_and_within_it_agents_go_on():
+    assert spent(AgentBudget()) is None
+    assert spent(AgentBudget(runs=4, tokens=1001, usd=1.2501, minutes=1.51)) is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (AgentBudget(runs=3), "3 of 3 runs"),
+        (AgentBudget(tokens=1000), "1000 of 1000 tokens"),
+        (AgentBudget(usd=1.25), "1.25 of 1.25 US dollars"),
+        (AgentBudget(minutes=1.5), "1.5 of 1.5 minutes"),
+        (AgentBudget(runs=0), "3 of 0 runs"),
+    ],
+)
+def test_each_limit_of_the_budget_ends_it_by_itself(budget, said):
+    assert spent(budget) == (
+        f"agent_budget is spent ({said}); "
+        "raise agent_budget in SPEC.yaml, then `hermes-lab resume exp=exp`"
+    )
+
+
+def test_a_spent_budget_says_what_was_spent_of_what_the_reached_limits_first():
+    note = spent(AgentBudget(runs=10, tokens=10**6, usd=1.0, minutes=60))
+    words = "1.25 of 1 US dollars, 3 of 10 runs, 1000 of 1000000 tokens, 1.5 of 60 minutes"
+    assert f"({words})" in note
+
+
+def test_a_budget_of_nothing_allows_nothing():
+    assert policy.overspent(AgentBudget(usd=0.0), Spending(), 0) is not None

@@ -22,6 +22,7 @@ from hermes.spec import (
     SPEC_PATHS,
     STRATEGY_GROUP,
     Acceptance,
+    AgentBudget,
     Guard,
     Spec,
     StopConditions,
@@ -34,6 +35,7 @@ from hermes.validation import schema
 from hermes.yaml_text import load_yaml
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
+PARTED = ("acceptance", "agent_budget", "stop_conditions")
 LEAST = """\
 # what we try
 id: demo            # its name
@@ -182,10 +184,20 @@ def test_every_field_is_accepted_and_typed(prepared, place):
         0.001, True, 3, 0.9, 9, {"memory": Guard(max=100.0), "speed": Guard(1.0, 2.5)}
     )
     assert spec.stop_conditions == StopConditions(5, 7.0, 0.5, 2.5, 10.0)
+    assert spec.agent_budget == AgentBudget(usd=2.0)
     assert spec.workspace_root == str(place / "code")
     assert spec.agent_instruction_file == str(place / "AGENT.md")
     assert spec.params_file == "conf/a.yaml"
     assert spec.search_space == {"rate": {"type": "float", "low": 0.001, "high": 1}}
+
+
+def test_an_agent_budget_is_a_mapping_or_dollars_alone(prepared):
+    whole = "agent_budget: {runs: 40.0, tokens: 2000000, usd: 20, minutes: 90}"
+    assert prepared(LEAST + whole).spec.agent_budget == AgentBudget(40, 2_000_000, 20.0, 90.0)
+    assert prepared(LEAST + "agent_budget: {runs: 0}").spec.agent_budget == AgentBudget(runs=0)
+    assert prepared(LEAST + "agent_budget: 0.5").spec.agent_budget == AgentBudget(usd=0.5)
+    for unset in ("", "agent_budget:"):
+        assert prepared(LEAST + unset).spec.agent_budget == AgentBudget()
 
 
 def test_no_field_is_left_as_its_default_by_a_spec_that_sets_them_all(prepared):
@@ -228,7 +240,7 @@ def test_the_schema_is_one_and_describes_every_field():
 def test_the_defaults_in_the_schema_are_those_of_the_record():
     plain = codec.plain(Spec("a", "b", "c", Direction.MINIMIZE))
     for name, rule in schema()["properties"].items():
-        if name in ("acceptance", "stop_conditions", "id", "goal", "metric", "metric_direction"):
+        if name in PARTED or name in ("id", "goal", "metric", "metric_direction"):
             continue
         assert plain[name] in (rule.get("default"), [], {}), name
     for name, rule in schema()["properties"]["acceptance"]["properties"].items():
@@ -286,6 +298,12 @@ def test_the_strategies_of_packages_are_found_where_the_registry_looks():
         ("executor_command: []", "must not be empty", "Runs one iteration"),
         ("executor_command: ' '", "not allowed", "Write a command."),
         ("acceptance: {repeat: 3}", "acceptance.repeat: unknown key.", "Did you mean repeats?"),
+        ("agent_budget: a lot", "agent_budget: expected a number or a mapping", "US dollars"),
+        ("agent_budget: -1", "agent_budget: must be at least 0", "US dollars"),
+        ("agent_budget: {}", "agent_budget: must not be empty", "runs, tokens"),
+        ("agent_budget: {dollars: 3}", "agent_budget.dollars: unknown key.", "usd, minutes"),
+        ("agent_budget: {runs: 1.5}", "agent_budget.runs: expected a whole number", "Runs"),
+        ("agent_budget: {minutes: -2}", "agent_budget.minutes: must be at least 0", "Minutes"),
         ("acceptance: {zzz: 3}", "acceptance.zzz: unknown key.", "Known here: min_improvement"),
         ("acceptance: {confidence: 1}", "acceptance.confidence: must be less than 1", "sure"),
         ("acceptance: {repeats: 3, max_repeats: 2}", "max_repeats: must be at least", "3 or more"),
@@ -603,8 +621,8 @@ def test_fields_without_effect_are_named_in_one_line(prepared):
 
 
 def test_tier_fields_without_effect_are_named_as_written():
-    mapping = {"low_agent_model": "x", "low_seed": 3, "low_executor_class": "gpu"}
-    assert fields_without_effect(mapping) == ["low_agent_model", "low_executor_class: gpu"]
+    mapping = {"low_agent_budget": 1, "low_seed": 3, "low_executor_class": "gpu"}
+    assert fields_without_effect(mapping) == ["low_agent_budget", "low_executor_class: gpu"]
 
 
 def test_what_is_said_to_have_no_effect_exists():

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from hermes.agents.adapter import Adapter
 from hermes.agents.base import Agent, Settings
 from hermes.errors import RequestError, UnknownName
+from hermes.executing.surface import Surface
 from hermes.layout import ADAPTERS, Layout
 from hermes.spec import Command, Spec
 
@@ -82,8 +83,10 @@ def check_agent(
     """Return the agent of a SPEC, which can be asked as far as can be told beforehand.
 
     ``environment`` is what commands get. Raises UnknownName, and RequestError for a tool that is
-    missing, a setting that it does not heed, and an adapter that cannot be loaded.
+    missing, a setting that it does not heed, and an adapter that cannot be loaded, or that the
+    agent itself could change.
     """
+    _check_out_of_reach(settings)
     agent = agent_for(settings.provider, folders=folders)
     agent.check(settings, environment)
     return agent
@@ -102,6 +105,18 @@ def agent_for(provider: str, *, folders: Sequence[Path] = ()) -> Agent:
         f"What is called the agent provider {provider!r} is neither an Adapter nor an Agent.",
         "Test it with hermes.agents.contract.AdapterContract.",
     )
+
+
+def _check_out_of_reach(settings: Settings) -> None:
+    """Refuse to load into the lab what an agent may write."""
+    path = f"{ADAPTERS}/{settings.provider}{_ENDING}"
+    surface = Surface(settings.mutable_paths, settings.read_only_paths)
+    if settings.provider not in _BUILT_IN and surface.holds(path):
+        raise RequestError(
+            f"mutable_paths cover {path}: the agent could change what the lab itself runs.",
+            f"Name it in read_only_paths, or keep it in the data root's folder {ADAPTERS}/ "
+            "and leave that path out of mutable_paths.",
+        )
 
 
 def _found(provider: str, folders: Sequence[Path]) -> object:
