@@ -40,10 +40,7 @@ def work(tmp_path) -> Path:
 
 @pytest.fixture
 def ask(tmp_path, tools) -> Callable[..., Answer]:
-    agents = {}
-
     def asked(provider: str, prompt: str = "improve it", **more) -> Answer:
-        agent = agents.setdefault(provider, agent_for(provider))
         environment = {
             "PATH": tools.path,
             "HOME": "/home/x",
@@ -54,7 +51,7 @@ def ask(tmp_path, tools) -> Callable[..., Answer]:
         given = {"limit_seconds": 60.0, "now": lambda: NOW, **more}
         call = Call(prompt, tmp_path / "call", environment, **given)
         try:
-            return agent.ask(call)
+            return agent_for(provider).ask(call)
         finally:
             assert not call.folder.exists()
 
@@ -123,12 +120,16 @@ def test_a_hostile_prompt_arrives_whole_and_runs_nothing(provider, tools, ask, w
     assert not (work / "gone").exists()
 
 
-def test_the_version_is_asked_for_once_a_session(tools, ask):
-    tools.install("claude", SAMPLES["claude-code"].body(), version="2.1.3 (Claude Code)\nmore")
+def test_the_version_is_asked_for_once_and_again_after_an_update(tools, ask):
+    body = SAMPLES["claude-code"].body()
+    tools.install("claude", body, version="2.1.3 (Claude Code)\nmore")
     for _ in range(3):
         assert ask("claude-code").agent == "claude-code 2.1.3 (Claude Code)"
     assert tools.probes("claude") == 1
     assert len(tools.calls("claude")) == 3
+    tools.install("claude", body, version="2.1.14 (Claude Code)")
+    assert ask("claude-code").agent == "claude-code 2.1.14 (Claude Code)"
+    assert tools.probes("claude") == 2
 
 
 def test_a_tool_that_cannot_tell_its_version_is_asked_all_the_same(tools, ask):

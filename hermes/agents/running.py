@@ -9,10 +9,12 @@ name speaks of a secret; what the tool writes into ``work`` is not looked at.
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from hermes import files
 from hermes.agents.adapter import Adapter, Line, Request
@@ -35,12 +37,22 @@ _BACKGROUND = ("nice", "-n", "10")
 _SETTINGS = ("model", "effort", "base_url")
 
 
+class _Installed(NamedTuple):
+    """A tool's file, told from what an update puts into its place."""
+
+    path: str
+    changed_ns: int
+    size: int
+
+
+_versions: dict[_Installed, str] = {}
+
+
 class ToolAgent:
-    """Asks by running a tool; it learns the tool's version once, with the first call."""
+    """Asks by running a tool; each process asks a tool for its version once."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._version: str | None = None
 
     def check(self, settings: Settings, environment: Mapping[str, str]) -> None:
         """Refuse a tool that is not there, and settings that it does not heed.
@@ -101,10 +113,13 @@ class ToolAgent:
         return report.answer(self._adapter, request.scratch, agent)
 
     def _named(self, call: Call, environment: Mapping[str, str]) -> str:
-        """Return the provider and its tool's version; the tool is asked for it once."""
-        if self._version is None:
-            self._version = _probed(self._adapter.program, call, environment)
-        return f"{self._adapter.name} {self._version}".strip()
+        """Return the provider and its tool's version, which is asked for unless it is known."""
+        found = _installed(self._adapter.program, environment)
+        if found is None:
+            return self._adapter.name
+        if found not in _versions:
+            _versions[found] = _probed(found.path, call, environment)
+        return f"{self._adapter.name} {_versions[found]}".strip()
 
 
 def _check_command(adapter: Adapter, settings: Settings) -> None:
@@ -137,10 +152,18 @@ def _request(call: Call, adapter: Adapter) -> Request:
     )
 
 
-def _probed(program: str | None, call: Call, environment: Mapping[str, str]) -> str:
+def _installed(program: str | None, environment: Mapping[str, str]) -> _Installed | None:
+    """Return the file that would be run; None where there is none."""
+    path = program and shutil.which(program, path=environment.get("PATH", ""))
+    with contextlib.suppress(OSError):
+        if path:
+            entry = os.stat(path)
+            return _Installed(path, entry.st_mtime_ns, entry.st_size)
+    return None
+
+
+def _probed(program: str, call: Call, environment: Mapping[str, str]) -> str:
     """Return the first line that ``--version`` prints; "" for a tool that says nothing useful."""
-    if program is None:
-        return ""
     with contextlib.ExitStack() as logs:
         log = _log(logs, call.folder / "version.log", _COMPLAINT_BYTES)
         ended = local.run(
