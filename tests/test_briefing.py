@@ -1,4 +1,4 @@
-"""The prompt for changing code: what it tells, how long it gets, and the hypothesis."""
+"""The prompt for changing code: what it tells, and how long it gets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import dataclasses
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from hermes.agents.briefing import MOST_BYTES, MOST_CHARACTERS, Brief, briefing, hypothesis_of
+from hermes.agents.briefing import MOST_BYTES, Brief, briefing
 from hermes.model import Direction
-from hermes.plain_text import readable
 from hermes.spec import Acceptance, Guard
 
 BRIEF = Brief(
@@ -130,39 +127,3 @@ def test_a_prompt_never_exceeds_its_size_and_nothing_passes_for_a_part_of_it(tex
 
 def test_a_prompt_is_the_same_for_the_same_brief():
     assert briefing(BRIEF) == briefing(dataclasses.replace(BRIEF))
-
-
-@pytest.mark.parametrize(
-    ("text", "hypothesis"),
-    [
-        ("I did it.\nHYPOTHESIS: fewer copies", "fewer copies"),
-        ("HYPOTHESIS: first\ntalk\nHypothesis:  second  \n\n", "second"),
-        ("**HYPOTHESIS:** fewer copies", "fewer copies"),
-        ("> - `HYPOTHESIS: fewer *copies*`", "fewer *copies"),
-        ("HYPOTHESIS:\nHYPOTHESIS: \nreal\n", "real"),
-        ("HYPOTHESIS: said\nHYPOTHESIS:\n", "said"),
-        ("\n\n  I made it faster.\nBye", "I made it faster."),
-        ("The HYPOTHESIS: is in the middle", "The HYPOTHESIS: is in the middle"),
-        ("HYPOTHESIS: a\tb\x1b[2Jc\u202ed", "a b\ufffd[2Jcd"),
-        ("", ""),
-        (" \n\t\n", ""),
-    ],
-)
-def test_the_last_marked_line_is_the_hypothesis_else_the_first_that_says_anything(text, hypothesis):
-    assert hypothesis_of(text) == hypothesis
-
-
-def test_a_long_hypothesis_is_cut_and_shows_it():
-    assert len(hypothesis_of("HYPOTHESIS: " + "x" * 300)) == MOST_CHARACTERS
-    cut = hypothesis_of("HYPOTHESIS: " + "x" * 301)
-    assert len(cut) == MOST_CHARACTERS
-    assert cut.endswith("x…")
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.one_of(st.text(), st.text(alphabet="HYPOTHESIS: *`\n>x")))
-def test_a_hypothesis_is_one_line_of_a_bounded_length(text):
-    said = hypothesis_of(text)
-    assert len(said) <= MOST_CHARACTERS
-    assert len(said.splitlines()) <= 1
-    assert readable(said) == said

@@ -1,32 +1,29 @@
-"""Writes the prompt in which an agent is asked to change code, and reads its hypothesis. Pure.
+"""Writes the prompt in which an agent is asked to change code. Pure.
 
 Limits first: a prompt has at most ``MOST_BYTES`` bytes of UTF-8. Goal, boundaries and rule of
 acceptance stand in it before all else, each within its own bounds; of the rest, what is further
 down in its section is left out first, and that is said. What people and earlier runs wrote stands
-as quotations. A hypothesis has at most ``MOST_CHARACTERS`` characters.
+as quotations. The last line of an answer that it asks for is read by ``hypothesis``.
 
 A prompt depends on its ``Brief`` alone: no time, no run's name but those in it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hermes.model import Direction
-from hermes.plain_text import CUT, fitting, one_line, readable, size, within
+from hermes.plain_text import fitting, one_line, readable, size, within
 from hermes.sections import MORE, Section, filled, joined, quoted
 from hermes.spec import Acceptance, Guard
 
 MOST_BYTES = 40 * 1024
-MOST_CHARACTERS = 300
 _GOAL_BYTES = 2000
 _RULE_BYTES = 1500
 _NAME_BYTES = 200
 _LIST_BYTES = 3000
 _MARK = "HYPOTHESIS:"
-_HYPOTHESIS = re.compile(r"^[\s>*_`#-]*HYPOTHESIS\s*:[\s*_`]*(.*?)[\s*_`]*$", re.IGNORECASE)
 
 _HEAD = """\
 # Change code so that a number gets better
@@ -105,22 +102,6 @@ def briefing(brief: Brief) -> str:
     head = _head(brief)
     texts = filled(_sections(brief), MOST_BYTES - size(head) - size(_END))
     return head + "".join(texts) + _END
-
-
-def hypothesis_of(text: str) -> str:
-    """Return the hypothesis that an answer ends with, on one line.
-
-    It is the last line that is marked as one, else the first line that says anything; "" when
-    none does. At most ``MOST_CHARACTERS`` characters, the last of which shows a cut.
-    """
-    lines = text.splitlines()
-    marked = (match[1] for match in map(_HYPOTHESIS.match, reversed(lines)) if match)
-    said = next((line for line in marked if line.strip()), None)
-    if said is None:
-        others = (line for line in lines if not _HYPOTHESIS.match(line))
-        said = next((line for line in others if line.strip()), "")
-    shown = one_line(said.strip()).strip()
-    return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + CUT
 
 
 # The parts
