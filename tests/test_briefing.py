@@ -49,7 +49,7 @@ def test_a_prompt_tells_all_that_it_takes_to_change_code():
     assert "Best so far: 1.25 (run `RUN-1-worker`)" in prompt
     assert "Tier: `proxy`. You have 7.5 minutes" in prompt
     where = section(prompt, "Where you may change files")
-    assert where.index("- `src/*.py`\n- `conf/a.yaml`\n") < where.index("- `src/bench.py`")
+    assert where.index("- `src/*.py`\n- `conf/a.yaml`\n") < where.index("- `src/bench.py`\n\n- A ")
     for outcome in ("`tampered`", "`out-of-bounds`", "`no-op`"):
         assert outcome in where
     assert "- Change one thing.\n- Keep it readable.\n" in section(prompt, "Constraints")

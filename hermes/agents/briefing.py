@@ -44,7 +44,7 @@ measures what you left, compares it, and keeps it or throws it away.
 
 {mutable}
 
-Everything else is out of bounds{read_only}.
+Everything else is out of bounds{read_only}
 
 - A change to a read-only file, or to what measures, is recorded as `tampered`: it counts for \
 nothing, and everybody can see it.
@@ -143,7 +143,7 @@ def _best(brief: Brief) -> str:
 
 
 def _read_only(paths: Sequence[str]) -> str:
-    return f"; these are read-only whatever is said above:\n\n{_listed(paths)}" if paths else ""
+    return f"; these are read-only whatever is said above:\n\n{_listed(paths)}" if paths else "."
 
 
 def _acceptance(brief: Brief) -> Iterator[str]:

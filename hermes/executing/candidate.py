@@ -25,13 +25,17 @@ Changes: TypeAlias = Mapping[str, Content | None]
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where an agent changes code, with what environment, and for how long (seconds)."""
+    """Where an agent changes code, with what environment, and for how long (seconds).
+
+    ``log`` is a file that it may make, of what it printed.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     limit_seconds: float
     tick: Callable[[], None]
     begun: Callable[[], object]
+    log: Path
 
 
 @dataclass(frozen=True)

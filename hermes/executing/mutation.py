@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from hermes import files
 from hermes.exchange import Answer, Spending
 from hermes.executing import boundary, surface
 from hermes.executing.bench import Candidate, Over, candidate_of, go_on
@@ -69,10 +70,10 @@ class Mutation:
 
     def _changed(self, workspace: Workspace) -> Result | None:
         """Let the command or the agent change the code; None when it says that all went well."""
+        if self._job.code is not None and self._job.code.ask is not None:
+            return self._asked(self._job.code.ask, workspace)
         log = Log(self._job.bundle.mutation_log)
         try:
-            if self._job.code is not None and self._job.code.ask is not None:
-                return self._asked(self._job.code.ask, workspace, log)
             params = self._job.manifest.params
             failed = self._stages.run("mutation_command", workspace, params, log, None)
             said = log.since(0).decode("utf-8", "replace")
@@ -81,9 +82,8 @@ class Mutation:
         finally:
             log.close()
 
-    def _asked(
-        self, ask: Callable[[Workplace], Answer], workspace: Workspace, log: Log
-    ) -> Result | None:
+    def _asked(self, ask: Callable[[Workplace], Answer], workspace: Workspace) -> Result | None:
+        log = self._job.bundle.mutation_log
         answer = ask(
             Workplace(
                 workspace.folder,
@@ -91,9 +91,11 @@ class Mutation:
                 self._stages.left_seconds,
                 self._stages.tick,
                 self._job.begun,
+                log,
             )
         )
-        log.write(answer.text.encode("utf-8", "backslashreplace"))
+        if not files.exists(log):  # an agent that is no tool may keep none
+            files.write_new(log, answer.text.encode("utf-8", "backslashreplace"))
         self.code = replace(
             self.code,
             hypothesis=hypothesis_of(answer.text),

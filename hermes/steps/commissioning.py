@@ -71,6 +71,7 @@ def _ask(
             settings=settings,
             work=place.folder,
             caller=session.lab.environ,
+            log=place.log,
             now=session.lab.clock.now,
         )
     )
