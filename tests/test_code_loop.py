@@ -286,16 +286,16 @@ def test_a_hold_out_withdraws_what_is_no_gain_there_and_is_seen_by_nobody(lab, t
     code_experiment(
         lab,
         tmp_path,
-        holdout_command="echo a sec''ret >&2; echo loss: $((100 - $(cat value)))",
+        holdout_command="echo a sec''ret >&2; echo loss: $((987650 - $(cat value)))",
     )
     burst(lab, "exp", 2)
     assert told(lab) == [("success", 9.0, True), ("rejected", None, False)]
     assert "withdrawn" in lines(lab)[1].reason
     holdout = decision_on(lab, 1)["holdout"]
-    assert (holdout["candidate"], holdout["incumbent"], holdout["gap"]) == (92.0, 91.0, 2.0)
+    assert (holdout["candidate"], holdout["incumbent"], holdout["gap"]) == (987642.0, 987641.0, 2.0)
     everything = lab.layout.experiment("exp").folder.rglob("*")
     assert not any(path.is_file() and b"a secret" in path.read_bytes() for path in everything)
-    assert "92" not in (lab.layout.experiment("exp").folder / "context.md").read_text()
+    assert "98764" not in (lab.layout.experiment("exp").folder / "context.md").read_text()
 
 
 def test_a_hold_out_runs_once_for_a_winner_and_not_for_a_loser(lab, tmp_path, workspace):
