@@ -64,3 +64,8 @@ class Exchange:
 
     prompt: str
     attempts: tuple[Attempt, ...]
+
+    @property
+    def spending(self) -> Spending:
+        """What all its calls took together."""
+        return sum((attempt.answer.spending for attempt in self.attempts), NOTHING_SPENT)

@@ -241,7 +241,7 @@ class Manifest:
     """A run's identity (from planning on) and, once sealed, its outcome and checksums.
 
     ``request`` is the person's request that the run answers, ``ideas`` those in words that its
-    plan repeats. The outcome of a draft is ``skipped`` when nothing is to be run, else None.
+    plan repeats. ``asked`` is what it took to ask an agent for the proposal, if one was asked. The outcome of a draft is ``skipped`` when nothing is to be run, else None.
     """
 
     schema_version: int
@@ -277,6 +277,7 @@ class Manifest:
     files: Mapping[str, FileDigest] = field(default_factory=dict)
     previous_sha256: str | None = None
     code: Code | None = None
+    asked: Spending | None = None
 
 
 @dataclass(frozen=True)
@@ -351,6 +352,7 @@ class IndexLine:
     request: str | None = None
     ideas: tuple[str, ...] = ()
     code: Code | None = None
+    asked: Spending | None = None
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""

@@ -48,12 +48,9 @@ class Memory:
 
 
 def fold_run(memory: Memory, run: IndexLine) -> Memory:
-    """Return the memory after one more sealed run; only the code loop leaves something in it."""
-    code = run.code
-    if code is None:
-        return memory
-    memory = _with_spending(memory, run)
-    if code.compared_with is None or run.outcome.is_retried:
+    """Return the memory after one more sealed run; of a search only what agents took is kept."""
+    memory, code = _with_spending(memory, run), run.code
+    if code is None or code.compared_with is None or run.outcome.is_retried:
         return memory
     tried = Tried(
         run.seq,
@@ -72,11 +69,13 @@ def fold_run(memory: Memory, run: IndexLine) -> Memory:
 
 
 def _with_spending(memory: Memory, run: IndexLine) -> Memory:
-    assert run.code is not None, "only the code loop spends"
-    spent = run.code.spending
+    code, asked = run.code, run.asked
+    if code is None and asked is None:
+        return memory
+    spent = (code.spending if code else NOTHING_SPENT) + (asked or NOTHING_SPENT)
     return replace(
         memory,
         spending=memory.spending + spent,
         agent_runs=memory.agent_runs + bool(spent.calls),
-        resets_at=run.code.resets_at,
+        resets_at=code.resets_at if code else memory.resets_at,
     )

@@ -56,3 +56,8 @@ def test_what_agents_took_adds_up_also_where_nothing_came_of_it():
     )
     assert memory.spending == Spending(2, 20, 10, 1.0, 6.0)
     assert (memory.agent_runs, memory.resets_at) == (2, None)
+
+
+def test_asking_an_agent_for_parameters_counts_too():
+    memory = folded(run_line(1, asked=Spending(calls=2, cost_usd=0.25)), run_line(2))
+    assert (memory.spending, memory.agent_runs) == (Spending(calls=2, cost_usd=0.25), 1)

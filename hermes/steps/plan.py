@@ -265,6 +265,7 @@ def _draft(session: Session, idea: Idea) -> Manifest:
         ideas=idea.ideas,
         outcome=Outcome.SKIPPED if idea.skip else None,
         reason=idea.reason,
+        asked=idea.proposal.exchange.spending if idea.proposal.exchange else None,
     )
 
 

@@ -80,6 +80,7 @@ def index_line(manifest: Manifest, metrics: RunMetrics, sha256: str) -> IndexLin
         request=manifest.request,
         ideas=manifest.ideas,
         code=manifest.code,
+        asked=manifest.asked,
     )
 
 
