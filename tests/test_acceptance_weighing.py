@@ -242,6 +242,8 @@ def test_a_winner_over_an_incumbent_that_is_no_more_is_inconclusive():
     assert "RUN-B" in late.reason
     worse = case(shifted(-0.1), BASE, rule=FIVE, against=NOISY, compared_with="RUN-A", lines=SHORT)
     assert weigh(worse).verdict is REJECT
+    tied = case([10.0] * 5, [10.0] * 5, rule=FIVE, against=CALM, compared_with="RUN-A", lines=SHORT)
+    assert weigh(tied).verdict is REJECT
     same = case(shifted(3.0), BASE, rule=FIVE, against=NOISY, compared_with="RUN-B")
     assert weigh(same).verdict is ACCEPT
 
@@ -291,6 +293,12 @@ def test_with_noise_less_code_wins_only_within_min_improvement():
     assert weigh(case(equal, BASE, rule=wide, against=NOISY, lines=SAME)).verdict is REJECT
     assert weigh(case(equal, BASE, rule=narrow, against=NOISY, lines=SHORT)).verdict is MORE
     assert weigh(case(equal, BASE, rule=FIVE, against=NOISY, lines=SHORT)).verdict is REJECT
+
+
+def test_a_first_pair_that_shows_an_allowed_loss_ends_nothing_when_the_code_is_shorter():
+    rule = replace(FIVE, min_improvement=1.0)
+    first = [weigh(case([9.5], [10.0], rule=rule, against=CALM, lines=n)) for n in (SHORT, SAME)]
+    assert [found.verdict for found in first] == [MORE, REJECT]
 
 
 def test_what_earlier_ties_ceded_is_not_to_be_had_again():
@@ -363,6 +371,13 @@ def test_a_guard_whose_metric_is_missing_vetoes_at_once_and_says_so():
     assert found.verdict is REJECT
     assert found.reason == "A guard is broken: the guarded metric size was not measured."
     assert found.guards[0].mean is None
+
+
+def test_a_guard_whose_metric_one_sample_lacks_vetoes_too():
+    rule = Acceptance(guards={"size": Guard(max=5.0)})
+    measured = (*samples([11.0], size=4.0), *samples([11.0]))
+    found = weigh(Case(UP, rule, Measurement(measured, lines=SAME), standing(10.0)))
+    assert found.verdict is REJECT
 
 
 def test_a_broken_guard_ends_measuring_once_there_are_repeats_samples():
