@@ -303,13 +303,25 @@ def test_a_first_pair_that_shows_an_allowed_loss_ends_nothing_when_the_code_is_s
 
 def test_what_earlier_ties_ceded_is_not_to_be_had_again():
     rule = replace(FIVE, min_improvement=1.0)
-    spent = replace(NOISY, ceded=0.9)
-    found = weigh(case(shifted(-0.05), BASE, rule=rule, against=spent, lines=SHORT), final=True)
-    assert found.verdict is UNDECIDED
-    assert found.complexity.ceded == 0.9
-    won = weigh(case(shifted(3.0), BASE, rule=rule, against=spent, lines=SHORT))
-    assert won.verdict is ACCEPT
-    assert won.complexity.ceded == 0.0
+
+    def weighed(by, ceded):
+        known = replace(NOISY, ceded=ceded)
+        return weigh(case(shifted(by), BASE, rule=rule, against=known, lines=SHORT), final=True)
+
+    assert weighed(-0.3, 0.0).verdict is ACCEPT
+    again = weighed(-0.3, 0.45)
+    assert again.verdict is UNDECIDED
+    assert again.complexity.ceded == 0.45
+    assert weighed(-0.05, 0.45).complexity.ceded > 0.45
+    assert weighed(3.0, 0.45).complexity.ceded == 0.0
+
+
+def test_once_half_of_min_improvement_is_ceded_there_are_no_more_ties_until_a_win():
+    rule = replace(FIVE, min_improvement=1.0)
+    for ceded, verdict in ((0.49, ACCEPT), (0.5, REJECT)):
+        spent = replace(NOISY, ceded=ceded)
+        found = weigh(case(shifted(-0.05), BASE, rule=rule, against=spent, lines=SHORT))
+        assert found.verdict is verdict
 
 
 def test_the_next_standing_knows_the_samples_the_lines_and_what_was_ceded():
