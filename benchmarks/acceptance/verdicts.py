@@ -65,7 +65,7 @@ class Nulls:
 
 def kept_out(options: Options) -> Section:
     """Say how many of 200 candidates that change nothing are accepted."""
-    times, count = options.pick(full=100, quick=5, tiny=1), in_a_row(options)
+    times, count = options.pick(full=40, quick=5, tiny=1), in_a_row(options)
     section = Section("Candidates that change nothing")
     section.say(
         f"{count} candidates in a row whose true value is the incumbent's;"
@@ -117,7 +117,7 @@ def _cost(found: list[Shares]) -> float:
 
 def let_in(options: Options) -> Section:
     """Say how many candidates of each true gain are accepted, and for how many measurements."""
-    count = options.pick(full=2000, quick=100, tiny=10)
+    count = options.pick(full=500, quick=100, tiny=10)
     section = Section("Candidates of a true gain")
     section.say(
         f"{count} candidates each, against an incumbent with a fresh record.",
@@ -148,7 +148,7 @@ def let_in(options: Options) -> Section:
 
 def climbing(options: Options) -> Section:
     """Say where a climb of many iterations ends truly, by each rule."""
-    times, count = options.pick(full=50, quick=3, tiny=1), in_a_row(options)
+    times, count = options.pick(full=20, quick=3, tiny=1), in_a_row(options)
     section = Section(f"A climb of {count} iterations")
     section.say(
         "Each candidate is made from the incumbent of the moment, so a wrong verdict is inherited.",
@@ -216,7 +216,7 @@ def _climb_row(name: str, climbs: list[Climb], count: int) -> list[str]:
 
 def shorter(options: Options) -> Section:
     """Say how far ever shorter code leads downhill."""
-    times, count = options.pick(full=50, quick=3, tiny=1), in_a_row(options)
+    times, count = options.pick(full=20, quick=3, tiny=1), in_a_row(options)
     section = Section("Ever shorter code that is a little worse")
     section.say(
         f"{count} candidates in a row, each a line shorter than the incumbent and truly worse"

@@ -61,6 +61,18 @@ class Pairs:
         return mean(self.gains)
 
     @cached_property
+    def beyond(self) -> Estimate:
+        """By how much the gains are more than what is asked for."""
+        both = zip(self.gains, self.margins, strict=True)
+        return Estimate.of([Direction.MAXIMIZE.gain(gain, margin) for gain, margin in both])
+
+    @cached_property
+    def within(self) -> Estimate:
+        """How far the gains are from being a loss that matters."""
+        both = zip(self.gains, self.margins, strict=True)
+        return Estimate.of([finite(gain + margin) for gain, margin in both])
+
+    @cached_property
     def margins(self) -> list[float]:
         """What is asked for, pair by pair: a share of each of the incumbent's values, or a number.
 
@@ -73,17 +85,6 @@ class Pairs:
     def margin(self) -> float:
         """The mean of what is asked for."""
         return mean(self.margins)
-
-    @cached_property
-    def beyond(self) -> list[float]:
-        """By how much each gain is more than what is asked for."""
-        both = zip(self.gains, self.margins, strict=True)
-        return [Direction.MAXIMIZE.gain(gain, margin) for gain, margin in both]
-
-    @cached_property
-    def within(self) -> list[float]:
-        """How far each gain is from being a loss that matters."""
-        return [finite(gain + least) for gain, least in zip(self.gains, self.margins, strict=True)]
 
     @cached_property
     def level(self) -> float:
@@ -100,7 +101,7 @@ class Pairs:
     @cached_property
     def p_value(self) -> float:
         """How probable such gains are, at most, when there is no more than what is asked for."""
-        return Estimate.of(self.beyond).p_value(0.0)
+        return self.beyond.p_value(0.0)
 
     @property
     def wins(self) -> bool:
@@ -110,7 +111,7 @@ class Pairs:
     @property
     def may_win(self) -> bool:
         """Say whether it is ahead so far."""
-        return self.gain > 0 and mean(self.beyond) >= 0
+        return self.gain > 0 and self.beyond.mean >= 0
 
     # Equal, with less code
 
@@ -135,7 +136,7 @@ class Pairs:
         """
         if not self.is_shorter or 2 * self.standing.ceded >= self.margin:
             return None
-        return Estimate.of(self.within).p_value(self.standing.ceded)
+        return self.within.p_value(self.standing.ceded)
 
     @property
     def ties(self) -> bool:
@@ -149,14 +150,14 @@ class Pairs:
         """Say whether it is as good so far, with less code."""
         if self.is_shorter and self.is_identical:
             return True
-        return self.p_equal is not None and mean(self.within) > self.standing.ceded
+        return self.p_equal is not None and self.within.mean > self.standing.ceded
 
     @property
     def ceded(self) -> float:
         """The loss that cannot be excluded once this candidate is accepted for less code."""
         if self.is_identical:
             return self.standing.ceded
-        surely = Estimate.of(self.within).lower(self.level)
+        surely = self.within.lower(self.level)
         return finite(self.standing.ceded + max(0.0, self.margin - surely))
 
     # The first pair
@@ -202,7 +203,7 @@ class Pairs:
             incumbent_error=Estimate.of(self.incumbent).standard_error,
             standard_error=raw.standard_error,
             degrees_of_freedom=raw.degrees,
-            statistic=Estimate.of(self.beyond).statistic(0.0),
+            statistic=self.beyond.statistic(0.0),
             p_value=self.p_value,
             p_equal=self.p_equal,
             lower=raw.lower(self.level),
