@@ -185,7 +185,8 @@ class Measurement:
     """What a run of the code loop measured.
 
     ``candidate`` are the samples of its own code; ``incumbent`` those of the incumbent's, measured
-    afresh in turns with them. ``compared_with`` is the incumbent's run, None for a baseline.
+    afresh in turns with them. ``compared_with`` is the incumbent's run, None for a baseline;
+    ``replaces`` is the incumbent whose measurements hold no longer when there is a baseline.
     ``lines`` is the size of the candidate's surface. ``holdout`` is what the hold-out said of a
     candidate that would be accepted, and ``holdout_before`` what it said of the incumbent.
     """
@@ -193,6 +194,7 @@ class Measurement:
     candidate: tuple[Sample, ...] = ()
     incumbent: tuple[Sample, ...] = ()
     compared_with: str | None = None
+    replaces: str | None = None
     lines: int = 0
     holdout: float | None = None
     holdout_before: float | None = None
@@ -241,7 +243,8 @@ class Manifest:
     """A run's identity (from planning on) and, once sealed, its outcome and checksums.
 
     ``request`` is the person's request that the run answers, ``ideas`` those in words that its
-    plan repeats. ``asked`` is what it took to ask an agent for the proposal, if one was asked. The outcome of a draft is ``skipped`` when nothing is to be run, else None.
+    plan repeats. ``asked`` is what it took to ask an agent for the proposal, if one was asked.
+    The outcome of a draft is ``skipped`` when nothing is to be run, else None.
     """
 
     schema_version: int

@@ -15,7 +15,12 @@ from hermes.clock import FixedClock
 from hermes.errors import RequestError, SpecError
 from hermes.executing import candidate
 from hermes.model import Origin, Outcome, Phase
+from hermes.steps.execute import job_for, perform
+from hermes.steps.opening import opened
+from hermes.steps.plan import plan
 from hermes.steps.project import read_status
+from hermes.steps.seal import seal
+from hermes.steps.session import Order
 
 COUNT = 'echo "{\\"loss\\": $(cat value)}"'
 DOWN = "echo $(($(cat value) - 1)) > value; echo 'HYPOTHESIS: one less'"
@@ -222,6 +227,48 @@ def test_a_candidate_that_was_made_before_a_kill_is_measured_and_not_made_again(
     assert [line.outcome.value for line in lines(lab)] == ["success", "interrupted", "success"]
     assert (lines(lab)[2].value, lines(lab)[2].code.hypothesis) == (8.0, "one less")
     assert asked.read_text() == "x\n"
+
+
+def in_two_slots(lab, between=lambda: None):
+    """Measure two candidates of one incumbent, then seal the later one first."""
+    with opened(lab, "exp", Order(attended=True, runs=2, parallel=2)) as session:
+        first, second = plan(session), plan(session)
+        measured = perform(
+            session, first, job_for(session, first, 0), session.executor(0), tick=go_on
+        )
+        between()
+        other = perform(
+            session, second, job_for(session, second, 1), session.executor(1), tick=go_on
+        )
+        seal(session, second, other)
+        seal(session, first, measured)
+
+
+def go_on():
+    """Give no sign of life."""
+
+
+STEP = "echo $(($(cat value) - $LAB_RUN_ITERATION)) > value"
+
+
+def test_a_candidate_is_judged_against_the_incumbent_of_the_moment(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command=STEP)
+    burst(lab, "exp", 1)
+    in_two_slots(lab)
+    baseline, second, first = lines(lab)
+    assert (second.value, second.code.compared_with) == (6.0, baseline.run_id)
+    assert (first.outcome, first.code.measured) == (Outcome.REJECTED, 7.0)
+    assert decision_on(lab, 2)["case"]["standing"]["run_id"] == second.run_id
+
+
+def test_a_candidate_that_outlived_its_evaluator_is_inconclusive(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, mutation_command=STEP)
+    burst(lab, "exp", 1)
+    in_two_slots(lab, lambda: (workspace / "bench.sh").write_text(f"{COUNT}; true\n"))
+    _, baseline, outlived = lines(lab)
+    assert (baseline.value, baseline.code.compared_with) == (9.0, None)
+    assert outlived.outcome is Outcome.INCONCLUSIVE
+    assert "the evaluator was changed" in outlived.reason
 
 
 def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from hermes import acceptance, files
 from hermes.acceptance import Subject, Verdict
+from hermes.acceptance.differences import mean
 from hermes.errors import Fault
 from hermes.executing import candidate, patch, surface
 from hermes.executing.bench import Bench, Candidate, Over, candidate_of, go_on
@@ -82,7 +82,7 @@ class CodeRun:
         else:
             taken = self._challenge(incumbent, bench)
         self.facts.update(bench.take_artifacts())
-        measured = fmean(sample.value for sample in taken.candidate)
+        measured = mean([sample.value for sample in taken.candidate])
         self._code = replace(self._code, measured=measured, compared_with=taken.compared_with)
         return Result(
             Outcome.SUCCESS,
@@ -103,7 +103,8 @@ class CodeRun:
         self._keep(found, parent=None, before=self._base)
         if self._job.spec.baseline_command is not None:
             bench.run_beside("baseline_command", found, self._base)
-        return self._weighed(found, None, bench)
+        taken = self._weighed(found, None, bench)
+        return replace(taken, replaces=incumbent.standing.run_id if incumbent else None)
 
     def _challenge(self, incumbent: Incumbent, bench: Bench) -> Measurement:
         """Make a candidate, or take the one that is given, and measure it."""
@@ -223,4 +224,4 @@ class CodeRun:
 def _means(samples: Sequence[Sample]) -> Mapping[str, float]:
     """Return the mean of each other number that every sample has."""
     names = [name for name in samples[0].secondary if all(name in one.secondary for one in samples)]
-    return {name: fmean(one.secondary[name] for one in samples) for name in names}
+    return {name: mean([one.secondary[name] for one in samples]) for name in names}

@@ -7,19 +7,26 @@ sealing; nothing is measured any more then.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from hermes import acceptance, codec
 from hermes.acceptance import Verdict
-from hermes.model import Execution, Measurement, Outcome
+from hermes.model import Code, Execution, Measurement, Outcome
 from hermes.steps.coding import codes
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
+
+if TYPE_CHECKING:
+    from hermes.executing.candidate import Incumbent
 
 _OUTCOMES = {
     Verdict.ACCEPT: Outcome.SUCCESS,
     Verdict.REJECT: Outcome.REJECTED,
     Verdict.INCONCLUSIVE: Outcome.INCONCLUSIVE,
 }
+
+
+_OUTLIVED = "meanwhile the evaluator was changed: it was measured by the one before"
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,27 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     measurement, code = execution.measurement, execution.code
     if measurement is None or code is None or execution.outcome is not Outcome.SUCCESS:
         return None
-    decision = _decided(session, planned, measurement)
+    incumbent = codes(session).incumbent(planned.manifest.fidelity_tier)
+    if measurement.compared_with is not None and _is_outlived(incumbent, code):
+        return Ruling(
+            replace(execution, outcome=Outcome.INCONCLUSIVE, reason=_OUTLIVED), accepted=False
+        )
+    decision = _decided(session, planned, incumbent, code, measurement)
     accepted = decision.verdict is Verdict.ACCEPT
-    outcome = _OUTCOMES[decision.verdict]
-    reason = "" if accepted else _told(decision)
-    judged = replace(execution, outcome=outcome, reason=reason)
+    judged = replace(
+        execution,
+        outcome=_OUTCOMES[decision.verdict],
+        reason="" if accepted else _told(decision),
+    )
     if accepted:
         run_id = planned.manifest.run_id
         codes(session).keep(run_id, planned.folder.run, code, decision)
     return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
+
+
+def _is_outlived(incumbent: Incumbent | None, code: Code) -> bool:
+    """Say whether what a candidate was to beat is not there any more, or measured otherwise."""
+    return incumbent is None or incumbent.evaluator != code.evaluator
 
 
 def _told(decision: acceptance.Decision) -> str:
@@ -54,16 +73,34 @@ def _told(decision: acceptance.Decision) -> str:
     return decision.reason
 
 
-def _decided(session: Session, planned: Planned, measurement: Measurement) -> acceptance.Decision:
-    tier = planned.manifest.fidelity_tier
-    incumbent = codes(session).incumbent(tier)
+def _decided(
+    session: Session,
+    planned: Planned,
+    incumbent: Incumbent | None,
+    code: Code,
+    measurement: Measurement,
+) -> acceptance.Decision:
     standing = None
-    if measurement.compared_with is not None and incumbent is not None:
+    if incumbent is not None and _is_rival(incumbent, code, measurement):
         standing = incumbent.standing
         if standing.run_id != measurement.compared_with:  # another has won since
             measurement = replace(
-                measurement, compared_with=standing.run_id, incumbent=(), holdout_before=None
+                measurement,
+                compared_with=standing.run_id,
+                incumbent=(),
+                holdout_before=incumbent.holdout,
             )
-    spec = session.spec.at_tier(tier)
+    spec = session.spec.at_tier(planned.manifest.fidelity_tier)
     case = acceptance.Case(spec.metric_direction, spec.acceptance, measurement, standing)
     return acceptance.weigh(case, final=True)
+
+
+def _is_rival(incumbent: Incumbent, code: Code, measurement: Measurement) -> bool:
+    """Say whether the incumbent is what a measurement is to be compared with.
+
+    A baseline is compared with nothing, unless another slot's came first.
+    """
+    if measurement.compared_with is not None:
+        return True
+    came_first = incumbent.standing.run_id != measurement.replaces
+    return came_first and incumbent.evaluator == code.evaluator
