@@ -260,6 +260,27 @@ class Layout:
         """The folder that holds the sandbox of one slot of an experiment."""
         return self.scratch / "sandboxes" / f"{experiment}.{slot}"
 
+    @cached_property
+    def reproductions(self) -> Path:
+        """Where sealed runs are run again."""
+        return self.scratch / "reproductions"
+
+    def reproduction(self, experiment: str) -> Path:
+        """The folder in which one run of an experiment is run again; gone when that has ended."""
+        return self.reproductions / experiment
+
+    def reproduction_sandbox(self, experiment: str) -> Path:
+        """The folder that holds its sandbox."""
+        return self.reproduction(experiment) / "sandbox"
+
+    def reproduction_package(self, experiment: str, number: int) -> PackageLayout:
+        """The folder that holds what its execution ``number`` leaves."""
+        return PackageLayout(self.reproduction(experiment) / f"{number}")
+
+    def reproduction_lock(self, experiment: str) -> Path:
+        """The lock file of whoever runs a run of the experiment again."""
+        return self.locks / f"{experiment}.reproduce"
+
     def calls(self, experiment: str) -> Path:
         """The folder in which each call to an agent has one of its own while it lasts."""
         return self.scratch / "calls" / experiment
@@ -405,6 +426,16 @@ class BundleLayout:
     def mutation_log(self) -> Path:
         """What the command or agent printed that made a candidate."""
         return self.artifacts / "mutation.log"
+
+    @cached_property
+    def setup_log(self) -> Path:
+        """What the setup command printed where the run is measured."""
+        return self.artifacts / "setup.log"
+
+    @cached_property
+    def edit_setup_log(self) -> Path:
+        """What it printed where code is changed."""
+        return self.artifacts / "edit-setup.log"
 
 
 @dataclass(frozen=True)

@@ -64,10 +64,15 @@ def _failures(runs: Iterable[IndexLine]) -> tuple[Failure, ...]:
     counts: dict[tuple[Outcome, str], int] = {}
     for run in runs:
         if run.outcome is not Outcome.SUCCESS:
-            kind = run.outcome, _MEASURED.sub("#", run.reason)
+            kind = run.outcome, without_measurements(run.reason)
             last[kind] = run
             counts[kind] = counts.get(kind, 0) + 1
     return _commonest(counts, last)
+
+
+def without_measurements(reason: str) -> str:
+    """Return a reason as it reads whatever was measured in it."""
+    return _MEASURED.sub("#", reason)
 
 
 def _commonest(

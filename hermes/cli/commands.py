@@ -232,6 +232,24 @@ _TABLE = (
         (_EXP, _FORMAT),
         json=True,
     ),
+    Command(
+        "reproduce",
+        "Run a sealed run again from its record, and compare.",
+        (
+            _EXP,
+            Variable(
+                "run",
+                "run",
+                "this run of it: its id or number, last or best",
+                required=True,
+            ),
+            Variable(
+                "repeats", "int", "measure it so often; else as often as on record", minimum=1
+            ),
+            _FORMAT,
+        ),
+        json=True,
+    ),
     Command("pause", "Stop an experiment before its next iteration.", (_EXP, _REASON)),
     Command("resume", "Let a paused or waiting experiment go on.", (_EXP, _REASON)),
     Command("complete", "Close an experiment.", (_EXP, _REASON)),

@@ -65,18 +65,34 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Again:
+    """A candidate to be measured as it was before, ``samples`` times, and compared with nothing.
+
+    ``evaluator`` and ``candidate`` are the digests of then: where one is another now, nothing is
+    measured. ``as_baseline``: the baseline command comes first.
+    """
+
+    changed: Changes
+    evaluator: str
+    candidate: str
+    samples: int
+    as_baseline: bool
+
+
+@dataclass(frozen=True)
 class CodeOrder:
     """What a run of the code loop goes by.
 
     ``incumbent`` tells the one of now, None before the first. ``seen`` names the run that has
     measured a candidate, by the digests of evaluator and candidate. ``ask`` has an agent change
-    the code; None: the mutation command does.
+    the code; None: the mutation command does. With ``again`` none of these is asked for.
     """
 
     incumbent: Callable[[], Incumbent | None]
     seen: Callable[[str, str], str | None]
     given: Given | None = None
     ask: Callable[[Workplace], Answer] | None = None
+    again: Again | None = None
 
 
 # In a bundle

@@ -22,7 +22,7 @@ from hermes.acceptance.differences import mean
 from hermes.errors import Fault
 from hermes.executing import candidate, patch, surface
 from hermes.executing.bench import Bench, Candidate, Over, candidate_of, go_on
-from hermes.executing.candidate import CodeOrder, Incumbent
+from hermes.executing.candidate import Again, CodeOrder, Incumbent
 from hermes.executing.content import Tree
 from hermes.executing.desk import Desk, logged
 from hermes.executing.job import Job
@@ -76,11 +76,7 @@ class CodeRun:
     def _measured_at(self, bench: Bench, evaluator: str) -> Result:
         self._code = Code(evaluator)
         self._base = bench.base()
-        incumbent = self._order.incumbent()
-        if incumbent is None or not self._still_holds(incumbent):
-            taken = self._baseline(incumbent, bench)
-        else:
-            taken = self._challenge(incumbent, bench)
+        taken = self._taken(bench)
         self.facts.update(bench.take_artifacts())
         measured = mean([sample.value for sample in taken.candidate])
         self._code = replace(self._code, measured=measured, compared_with=taken.compared_with)
@@ -91,6 +87,27 @@ class CodeRun:
             code=self._code,
             measurement=taken,
         )
+
+    def _taken(self, bench: Bench) -> Measurement:
+        if self._order.again is not None:
+            return self._measured_again(self._order.again, bench)
+        incumbent = self._order.incumbent()
+        if incumbent is None or not self._still_holds(incumbent):
+            return self._baseline(incumbent, bench)
+        return self._challenge(incumbent, bench)
+
+    def _measured_again(self, again: Again, bench: Bench) -> Measurement:
+        """Measure a candidate of before, unless it or the evaluator cannot be had any more."""
+        found = candidate_of(self._base, again.changed)
+        self._code = replace(self._code, candidate=found.digest)
+        if self._code.evaluator != again.evaluator:
+            raise Over(Result(Outcome.INFRA, "what measures is not what measured it"))
+        if found.digest != again.candidate:
+            raise Over(Result(Outcome.INFRA, "the candidate cannot be put together any more"))
+        if again.as_baseline and self._job.spec.baseline_command is not None:
+            bench.run_beside("baseline_command", found, self._base)
+        samples = tuple(bench.sample(found, self._base) for _ in range(again.samples))
+        return Measurement(samples, lines=surface.lines(found.tree))
 
     def _still_holds(self, incumbent: Incumbent) -> bool:
         """Say whether the incumbent's measurements are of the code and evaluator of now."""

@@ -23,7 +23,6 @@ from hermes.model import EMPTY
 
 EDITING = ".edit"
 SCRATCH = ".scratch"
-_SETUP_LOG = "setup.log"
 
 
 class Desk:
@@ -37,12 +36,12 @@ class Desk:
 
     def measuring(self, job: Job) -> Place:
         """Return where ``job`` is measured."""
-        return Place(job, self._measuring, job.sandbox, _SETUP_LOG)
+        return Place(job, self._measuring, job.sandbox, job.bundle.setup_log)
 
     def editing(self, job: Job) -> Place:
         """Return where the code of ``job`` is changed."""
         beside = job.sandbox.with_name(job.sandbox.name + EDITING)
-        return Place(job, self._editing, beside, f"edit-{_SETUP_LOG}")
+        return Place(job, self._editing, beside, job.bundle.edit_setup_log)
 
     def scratch(self, job: Job) -> Path:
         """Return a folder of the slot that no command works in."""
@@ -69,14 +68,21 @@ class Place:
     job: Job
     workspaces: Workspaces
     sandbox: Path
-    setup_log: str
+    setup_log: Path
 
     @property
     def order(self) -> Order:
         """What the workspace is made from; in the code loop without a repository of its own."""
         job = self.job
         bare = job.code is not None
-        return Order(job.spec, self.sandbox, job.data_root, job.environment, without_git=bare)
+        return Order(
+            job.spec,
+            self.sandbox,
+            job.data_root,
+            job.environment,
+            without_git=bare,
+            commit=job.commit,
+        )
 
     def prepare(self, pulse: Pulse) -> Workspace:
         """Make or reset the sandbox. Raises Fault, OSError.
@@ -93,7 +99,7 @@ class Place:
         if not workspace.needs_setup:
             return None
         if self.job.spec.setup_command is not None:
-            log = Log(self.job.bundle.artifacts / self.setup_log)
+            log = Log(self.setup_log)
             try:
                 failed = stages.run("setup_command", workspace, EMPTY, log, None)
             finally:

@@ -21,6 +21,8 @@ class Job:
     ``ready`` is called before anything of the run is written, and returns when the plan is
     durable; ``begun`` is called when a command has been started.
     ``code`` is there in the code loop: what the candidate is made of and compared with.
+    ``commit`` is the one that the workspace is taken from, whatever is checked out; the mode of
+    ``spec`` is ``git`` then.
     """
 
     spec: Spec
@@ -32,3 +34,4 @@ class Job:
     ready: Callable[[], None] = lambda: None
     begun: Callable[[], object] = lambda: None
     code: CodeOrder | None = None
+    commit: str | None = None

@@ -19,7 +19,7 @@ from hermes.executing import git, git_workspace, strays, trees
 from hermes.executing.copy_workspace import Source
 from hermes.executing.git_workspace import Repository, Revision, Watch
 from hermes.executing.sandbox import Mode, choose_mode
-from hermes.executing.slot import Pulse, Slot
+from hermes.executing.slot import WORK, Pulse, Slot
 from hermes.model import Json
 from hermes.spec import Spec
 
@@ -29,13 +29,17 @@ _WORKSPACE_VARIABLES = ("LAB_WORKSPACE_ROOT", "LAB_EFFECTIVE_WORKSPACE_ROOT")
 
 @dataclass(frozen=True)
 class Order:
-    """What the workspace of a run is made from; ``without_git``: never with a repository."""
+    """What the workspace of a run is made from; ``without_git``: never with a repository.
+
+    ``commit`` is the one to take it from, whatever is checked out; the mode is ``git`` then.
+    """
 
     spec: Spec
     sandbox: Path
     data_root: Path
     environment: Mapping[str, str]
     without_git: bool = False
+    commit: str | None = None
 
     @cached_property
     def root(self) -> str | None:
@@ -62,6 +66,11 @@ class Workspace:
     facts: Mapping[str, Json]
     needs_setup: bool
     is_users_own: bool
+
+
+def stop_in(sandbox: Path) -> None:
+    """End what another process left running in a sandbox when it was killed."""
+    strays.stop_marked(f"{_WORKSPACE_VARIABLES[1]}={sandbox / WORK}")
 
 
 class Workspaces:
@@ -126,7 +135,7 @@ class Workspaces:
         if self._slot is None or self._slot.folder != folder:
             self._slot = Slot(folder)
             if os.path.lexists(folder):
-                strays.stop_marked(f"{_WORKSPACE_VARIABLES[1]}={self._slot.work}")
+                stop_in(folder)
         return self._slot
 
     def _revision(self, order: Order) -> Revision | None:
@@ -134,6 +143,8 @@ class Workspaces:
         root = order.root
         if root is None:
             return None
+        if order.commit is not None:
+            return Revision(order.commit, dirty=False)
         if root not in self._watches:
             repository = git_workspace.find_repository(root)
             usable = repository is not None and git.is_there(order.for_git)

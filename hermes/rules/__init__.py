@@ -23,13 +23,14 @@ def creators() -> dict[str, Creator]:
         project,
         reclaim,
         reporting,
+        reproducing,
         seal,
         steering,
         upkeep,
     )
 
     conveyor = (reclaim, plan, execute, seal, project, digest)
-    modules = (*conveyor, modes, control, steering, reporting, upkeep)
+    modules = (*conveyor, modes, control, steering, reporting, reproducing, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
 
 

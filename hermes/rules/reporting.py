@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hermes.cli import console
 from hermes.rules.asked import asked
 from hermes.rules.view import view
+from hermes.rules.which_run import run_asked_for
 
 if TYPE_CHECKING:
     from hermes.model import Manifest
@@ -83,7 +84,7 @@ def _show_experiment(experiment: str) -> None:
 def _show_run(experiment: str, asked: str) -> None:
     from hermes.render.overview import run_text
 
-    run = _run_id(experiment, asked)
+    run = run_asked_for(experiment, asked)
     manifest, metrics, _ = view().lab.bundles.read(experiment, run)
     if view().wants_json:
         console.document({"manifest": manifest, "metrics": metrics})
@@ -99,34 +100,6 @@ def _end_of_stderr(experiment: str, manifest: Manifest) -> bytes:
     log = view().lab.layout.experiment(experiment).run(manifest.run_id).stderr
     entry = manifest.files.get(log.name)
     return files.read_before(log, entry.size, LAST_BYTES) if entry else b""
-
-
-def _run_id(experiment: str, asked: str) -> str:
-    """Return the id of a run that is asked for by id, as ``last`` or ``best``, or by number."""
-    from hermes.errors import RequestError, UnknownName
-
-    remedy = f"See `{view().request.again} show exp={experiment}` for its runs."
-    if asked in ("last", "best") or asked.isdecimal():
-        found = _named(experiment, asked)
-        if found is None:
-            which = f"run number {asked}" if asked.isdecimal() else f"{asked} run yet"
-            raise RequestError(f"{experiment} has no {which}.", remedy)
-        return found
-    runs = view().lab.bundles.list(experiment)
-    if asked not in runs:
-        raise UnknownName("run", asked, runs, remedy)
-    return asked
-
-
-def _named(experiment: str, asked: str) -> str | None:
-    from hermes import history
-
-    if asked == "best":
-        return history.read(view().lab, experiment).status().best_run
-    lines = view().lab.index(experiment).read().lines
-    if asked == "last":
-        return lines[-1].run_id if lines else None
-    return next((line.run_id for line in lines if line.seq == int(asked)), None)
 
 
 def analyze() -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes import status
-from hermes.model import Execution
+from hermes.lab import Lab
+from hermes.layout import PackageLayout, dispatch_id
+from hermes.model import Execution, Manifest
+from hermes.spec import Spec
+from hermes.state import Scored
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session, TakenOver
 
@@ -73,29 +77,52 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
 
 
 def _environment(session: Session, planned: Planned, sandbox: Path) -> dict[str, str]:
+    told = contract(
+        session.lab,
+        session.spec,
+        planned.manifest,
+        planned.folder,
+        sandbox=sandbox,
+        best=status.overall_best(session.spec, session.state),
+    )
+    return {**session.base_environment, **told}
+
+
+def contract(
+    lab: Lab,
+    spec: Spec,
+    manifest: Manifest,
+    package: PackageLayout,
+    *,
+    sandbox: Path,
+    best: Scored | None,
+) -> dict[str, str]:
+    """Return what the environment of a run's commands says of it: every ``LAB_*`` variable.
+
+    ``spec`` stands at no tier yet; ``best`` is the best run when it is planned.
+    """
     from hermes.executing import environment
 
-    spec = session.spec.at_tier(planned.manifest.fidelity_tier)
-    best = status.overall_best(session.spec, session.state)
-    layout = session.layout
-    context = environment.RunContext(
-        spec=spec,
-        manifest=planned.manifest,
-        data_root=session.lab.layout.root,
-        repo_root=_REPO_ROOT,
-        run_dir=planned.folder.run.folder,
-        artifacts_dir=planned.folder.run.artifacts,
-        sandbox=sandbox,
-        spec_path=layout.spec,
-        summary_path=layout.folder / "SUMMARY.md",
-        next_path=layout.folder / "NEXT.md",
-        context_path=layout.folder / "context.md",
-        program_path=session.lab.layout.program,
-        next_tier=session.spec.next_tier(session.tier),
-        best_run_id=best.run_id if best else None,
-        best_value=best.value if best else None,
-        dispatch_id=planned.package.dispatch_id,
-        dispatch_dir=planned.folder.folder,
-        dispatch_stage="running",
+    layout = lab.layout.experiment(manifest.experiment)
+    return environment.contract(
+        environment.RunContext(
+            spec=spec.at_tier(manifest.fidelity_tier),
+            manifest=manifest,
+            data_root=lab.layout.root,
+            repo_root=_REPO_ROOT,
+            run_dir=package.run.folder,
+            artifacts_dir=package.run.artifacts,
+            sandbox=sandbox,
+            spec_path=layout.spec,
+            summary_path=layout.folder / "SUMMARY.md",
+            next_path=layout.folder / "NEXT.md",
+            context_path=layout.folder / "context.md",
+            program_path=lab.layout.program,
+            next_tier=spec.next_tier(manifest.fidelity_tier),
+            best_run_id=best.run_id if best else None,
+            best_value=best.value if best else None,
+            dispatch_id=dispatch_id(manifest.experiment, manifest.iteration),
+            dispatch_dir=package.folder,
+            dispatch_stage="running",
+        )
     )
-    return {**session.base_environment, **environment.contract(context)}

@@ -17,6 +17,7 @@ from hermes.layout import PackageLayout, parse_package
 from hermes.steps.init import init
 from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
+from hermes.steps.reproduce import clear_left
 from hermes.steps.session import Order
 from hermes.store.projections import LAB_LOCK
 
@@ -36,6 +37,7 @@ def recover(lab: Lab) -> list[str]:
     done += _renew_ledger(lab)
     told = _sealed_events(lab)
     done += [line for name in lab.experiments() for line in _recover_experiment(lab, name, told)]
+    done += _clear_reproductions(lab)
     done += _set_aside_strangers(lab)
     done += _renew_task_database(lab)
     done += [f"removed {path}" for path in _remove_temporaries(lab)]
@@ -73,6 +75,13 @@ def _recover_experiment(lab: Lab, experiment: str, told: SealedEvents) -> Iterat
     sealed = len(lab.bundles.list(experiment)) - before
     if sealed:
         yield f"{experiment}: {sealed} run(s) that were cut off are in history now"
+
+
+def _clear_reproductions(lab: Lab) -> Iterator[str]:
+    """Remove what is left of running a run again where the process that did is gone."""
+    for name in files.list_folder(lab.layout.reproductions):
+        if clear_left(lab, name):
+            yield f"{name}: removed what was left of running a run again"
 
 
 def _set_aside_strangers(lab: Lab) -> Iterator[str]:

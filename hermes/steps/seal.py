@@ -179,7 +179,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
         lease_id=session.lease.lease_id,
         seq=session.state.sealed_count + 1,
         outcome=execution.outcome,
-        reason=_short(execution.reason),
+        reason=shortened(execution.reason),
         started_at=execution.started_at,
         completed_at=execution.completed_at,
         exit_status=execution.exit_status,
@@ -191,7 +191,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
     )
 
 
-def _short(reason: str) -> str:
+def shortened(reason: str) -> str:
     """Return a reason that fits a line of the index; the logs hold the rest."""
     return reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
 

@@ -78,7 +78,7 @@ def load(layout: ExperimentLayout) -> LoadedSpec:
     """Read the SPEC of an experiment. Raises BrokenSpec when it is missing or not valid."""
     data = _read_stored(layout.spec)
     sha256 = codec.digest(data)
-    mapping = _checkpointed(layout.parsed_spec, sha256)
+    mapping = checkpointed(layout, sha256)
     if mapping is None:
         mapping = _parsed(layout.spec, data)
     spec = spec_from_mapping(mapping)
@@ -257,9 +257,10 @@ def _check_absolute(located: Located, mapping: Mapping[str, Json]) -> None:
             raise located.refuse((key,), f"{quoted(value)} is relative.", "Write the whole path.")
 
 
-def _checkpointed(path: Path, sha256: str) -> dict[str, Json] | None:
+def checkpointed(layout: ExperimentLayout, sha256: str) -> dict[str, Json] | None:
+    """Return the fields of the SPEC with that digest, if the checkpoint was made from it."""
     try:
-        raw = codec.parse_line(files.read(path) or b"")
+        raw = codec.parse_line(files.read(layout.parsed_spec) or b"")
     except OSError:
         return None
     if raw is None or (raw.get("schema_version"), raw.get("sha256")) != (SCHEMA_VERSION, sha256):

@@ -1,0 +1,1 @@
+"""Whether a run that was run again gave what its record says: pure comparison, and its records."""
