@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from hermes.model import Usage
 from hermes.render.tables import Column, columns, labelled
-from hermes.render.text import CUT, clip, duration, number, params, plural, size
+from hermes.render.text import CUT, NONE, clip, duration, number, params, plural, size
 from hermes.reproduction.records import (
     Condition,
     FilesKept,
@@ -39,9 +39,9 @@ _MATCHES = {
 }
 
 
-def verdict(findings: Findings) -> str:
+def verdict(found: Findings) -> str:
     """Return the verdict and what it rests on, in words."""
-    return f"{_WORDS[findings.verdict].capitalize()}: {clip(findings.reason, _LONG)}"
+    return f"{_WORDS[found.verdict].capitalize()}: {clip(found.reason, _LONG).rstrip('.')}"
 
 
 def reproduction_text(found: Reproduction, *, width: int) -> str:
@@ -49,17 +49,16 @@ def reproduction_text(found: Reproduction, *, width: int) -> str:
     parts = [
         labelled(_standing(found), width),
         _compared(found, width),
-        labelled(_beside(found.findings), width),
+        labelled(_beside(found), width),
         ["What it depends on:", *labelled(_conditions(found.conditions), width)],
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def _standing(found: Reproduction) -> Iterable[tuple[str, str]]:
-    findings = found.findings
     yield "Run", f"{clip(found.run_id, 100)} of {clip(found.experiment, 64)}"
-    yield "Verdict", _WORDS[findings.verdict]
-    yield "Why", clip(findings.reason, _LONG)
+    yield "Verdict", _WORDS[found.verdict]
+    yield "Why", clip(found.reason, _LONG)
     yield "Params", params(found.params, _LONG) if found.params else ""
     yield "Seed", f"{found.seed}, tier {clip(found.fidelity_tier, 64)}"
 
@@ -74,16 +73,15 @@ _HEADS = (
 
 def _compared(found: Reproduction, width: int) -> list[str]:
     """Return the table of what was measured; empty when nothing was."""
-    findings = found.findings
-    if findings.recorded is None or findings.again is None:
+    if found.recorded is None or found.again is None:
         return []
-    then, now = findings.recorded.outcome, findings.again.outcome
+    then, now = found.recorded.outcome, found.again.outcome
     rows = [("outcome", then, now, "the same" if then == now else "different")]
-    if findings.value is not None:
-        rows.append(_row(found.metric, findings.value))
-    beside = list(findings.secondary.items())
+    if found.value is not None:
+        rows.append(_row(found.metric, found.value))
+    beside = list(found.secondary.items())
     rows += [_row(name, values) for name, values in beside[:_MOST_METRICS]]
-    rows += _usage_rows(findings.recorded_usage, findings.usage)
+    rows += _usage_rows(found.recorded_usage, found.usage)
     more = len(beside) - _MOST_METRICS
     cut = [f"{CUT} {plural(more, 'more metric')}"] if more > 0 else []
     return [columns(_HEADS, rows, width=width), *cut]
@@ -105,21 +103,26 @@ def _measured(mean: float | None, count: int) -> str:
 
 
 def _usage_rows(then: Usage | None, now: Usage | None) -> list[tuple[str, str, str, str]]:
-    if then is None or now is None:
-        return []
-    memory = size(then.peak_memory_bytes), size(now.peak_memory_bytes)
-    return [
-        ("wall time", duration(then.wall_seconds), duration(now.wall_seconds), ""),
-        ("CPU time", duration(then.cpu_seconds), duration(now.cpu_seconds), ""),
-        ("peak memory", *memory, ""),
-    ]
+    pairs = [_usage(then), _usage(now)]
+    names = ("wall time", "CPU time", "peak memory")
+    return [(name, *both, "") for name, *both in zip(names, *pairs, strict=True)]
 
 
-def _beside(findings: Findings) -> Iterable[tuple[str, str]]:
-    if findings.files is not None:
-        yield "Files", _files(findings.files)
-    again = findings.again
-    if again is not None and again.reason:
+def _usage(spent: Usage | None) -> tuple[str, str, str]:
+    if spent is None:
+        return NONE, NONE, NONE
+    return (
+        duration(spent.wall_seconds),
+        duration(spent.cpu_seconds),
+        size(spent.peak_memory_bytes),
+    )
+
+
+def _beside(found: Findings) -> Iterable[tuple[str, str]]:
+    if found.files is not None:
+        yield "Files", _files(found.files)
+    again = found.again
+    if again is not None and again.reason and again.reason not in found.reason:
         yield "It said", clip(again.reason, _LONG)
 
 
@@ -146,10 +149,10 @@ def _conditions(conditions: Iterable[Condition]) -> Iterable[tuple[str, str]]:
         if condition.note:
             told += f" ({clip(condition.note, _LONG)})"
         if condition.same:
-            yield clip(condition.name, 11), f"{told}: {_short(condition.now)}"
+            yield _label(condition), f"{told}: {_short(condition.now)}"
         else:
             yield (
-                clip(condition.name, 11),
+                _label(condition),
                 f"{told}: {_short(condition.recorded)}, now {_short(condition.now)}",
             )
 
@@ -158,3 +161,7 @@ def _short(text: str) -> str:
     """Return a condition in words, a digest by its beginning."""
     is_digest = len(text) == 64 and text.isalnum()
     return text[:_DIGEST] if is_digest else clip(text, _LONG)
+
+
+def _label(condition: Condition) -> str:
+    return clip(condition.name.replace("_", " "), 11)

@@ -101,10 +101,8 @@ def _told(value: Values) -> str:
     """Say how the values compare, and by which numbers."""
     if value.match is Match.EQUAL:
         return f"the same value again: {value.again_mean!r}"
-    apart = (
-        f"{value.again_mean!r} against {value.recorded_mean!r}, "
-        f"{abs(value.difference or 0.0):.6g} apart"
-    )
+    now, then = _shown(value.again, value.again_mean), _shown(value.recorded, value.recorded_mean)
+    apart = f"{now} against {then}, {abs(value.difference or 0.0):.6g} apart"
     noise = value.noise
     if noise is None:
         return f"{apart}; one measurement of each tells nothing of noise"
@@ -116,6 +114,11 @@ def _told(value: Values) -> str:
         f"({noise.confidence * 100:g} % prediction interval; the deviation of one measurement is "
         f"{noise.deviation:.6g}, {told_by})"
     )
+
+
+def _shown(measured: Sequence[float], mean: float | None) -> str:
+    """Return a single measurement to its last digit, a mean to those that mean something."""
+    return f"{mean!r}" if len(measured) == 1 else f"{mean:.10g}"
 
 
 def _next(value: Values | None, conditions: Sequence[Condition]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hermes.acceptance import student
 from hermes.acceptance.differences import deviation, finite, mean
@@ -18,23 +19,20 @@ from hermes.reproduction.records import Match, Noise, Values
 
 def values(recorded: Sequence[float], again: Sequence[float], confidence: float) -> Values:
     """Compare measurements of then and of now."""
-    if not recorded or not again:
-        return Values(Match.MISSING, tuple(recorded), tuple(again))
-    before, now = mean(recorded), mean(again)
-    found = Values(
-        Match.EQUAL,
-        tuple(recorded),
-        tuple(again),
-        before,
-        now,
-        difference=Direction.MAXIMIZE.gain(now, before),
-    )
-    if _are_equal(recorded, again):
+    found = Values(Match.MISSING, tuple(recorded), tuple(again), _mean(recorded), _mean(again))
+    if found.recorded_mean is None or found.again_mean is None:
         return found
+    apart = Direction.MAXIMIZE.gain(found.again_mean, found.recorded_mean)
+    if _are_equal(recorded, again):
+        return replace(found, match=Match.EQUAL, difference=apart)
     noise = _noise(recorded, again, confidence)
-    within = noise is not None and abs(found.difference or 0.0) <= noise.reach
+    within = noise is not None and abs(apart) <= noise.reach
     match = Match.WITHIN_NOISE if within else Match.DIFFERENT
-    return Values(**{**vars(found), "match": match, "noise": noise})
+    return replace(found, match=match, difference=apart, noise=noise)
+
+
+def _mean(measured: Sequence[float]) -> float | None:
+    return mean(measured) if measured else None
 
 
 def _are_equal(recorded: Sequence[float], again: Sequence[float]) -> bool:

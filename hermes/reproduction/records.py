@@ -117,7 +117,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a comparison found; ``next`` is the next step, empty when the record holds."""
+    """What a comparison found; ``next`` is the next step, empty when the record holds.
+
+    ``recorded_usage`` is None where it is of more than measuring.
+    """
 
     verdict: Verdict
     reason: str
@@ -131,9 +134,9 @@ class Findings:
     usage: Usage | None = None
 
 
-@dataclass(frozen=True)
-class Reproduction:
-    """The whole answer: which run, under what conditions, and what was found."""
+@dataclass(frozen=True, kw_only=True)
+class Reproduction(Findings):
+    """The whole answer: what was found, of which run, under what conditions."""
 
     schema_version: int
     experiment: str
@@ -144,4 +147,3 @@ class Reproduction:
     seed: int
     metric: str
     conditions: tuple[Condition, ...]
-    findings: Findings

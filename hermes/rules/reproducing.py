@@ -34,8 +34,8 @@ def reproduce_run() -> None:
         console.document(found)
     else:
         console.say(reproduction_text(found, width=console.width()))
-    if not found.findings.verdict.holds:
-        raise CheckFailed(f"{verdict(found.findings)}.", found.findings.next)
+    if not found.verdict.holds:
+        raise CheckFailed(f"{verdict(found)}.", found.next)
 
 
 def _go_on() -> None:

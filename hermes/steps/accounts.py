@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hermes.layout import BundleLayout
-from hermes.model import Execution, Manifest, Outcome, Sample
+from hermes.model import Execution, Manifest, Origin, Outcome, Sample
 from hermes.reproduction.records import MEASURED, Account
 from hermes.steps.rerun import Record
 from hermes.steps.seal import shortened
@@ -30,8 +30,13 @@ def recorded(record: Record) -> Account:
         exit_status=manifest.exit_status,
         samples=samples,
         files={path: named[path] for path in _kept(named, manifest, record.bundle)},
-        usage=manifest.usage,
+        usage=manifest.usage if _only_measured(manifest) else None,
     )
+
+
+def _only_measured(manifest: Manifest) -> bool:
+    """Say whether nothing was run but what measures: no change of code, no incumbent's turns."""
+    return manifest.code is None or manifest.origin is Origin.BASELINE
 
 
 def executed(execution: Execution, manifest: Manifest, bundle: BundleLayout) -> Account:

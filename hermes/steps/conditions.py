@@ -93,7 +93,16 @@ def _described(facts: Mapping[str, Json]) -> str:
 def _machine(before: Mapping[str, Json]) -> Iterator[Condition]:
     from hermes.executing.provenance import machine
 
-    now = machine()
+    then, now = _named(before), _named(machine())
     for name in now:
-        if name in before:
-            yield Condition(name, f"{before[name]}", f"{now[name]}", same=before[name] == now[name])
+        if name in then:
+            yield Condition(name, then[name], now[name], same=then[name] == now[name])
+
+
+def _named(machine: Mapping[str, Json]) -> dict[str, str]:
+    """Return what tells machines apart; which Python the lab itself runs on is one fact."""
+    told = {name: f"{value}" for name, value in machine.items()}
+    implementation = told.pop("implementation", "")
+    if "python" in told:
+        told["python"] = f"{implementation} {told['python']}".strip()
+    return told

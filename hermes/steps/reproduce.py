@@ -78,6 +78,7 @@ def reproduce(lab: Lab, experiment: str, run: str, call: Call) -> Reproduction:
 def _answer(record: Record, found: tuple[Condition, ...], findings: Findings) -> Reproduction:
     manifest = record.manifest
     return Reproduction(
+        **vars(findings),
         schema_version=SCHEMA_VERSION,
         experiment=manifest.experiment,
         run_id=manifest.run_id,
@@ -87,7 +88,6 @@ def _answer(record: Record, found: tuple[Condition, ...], findings: Findings) ->
         seed=manifest.seed,
         metric=record.metrics.metric,
         conditions=found,
-        findings=findings,
     )
 
 
