@@ -353,6 +353,7 @@ def test_a_candidate_that_was_rejected_is_measured_again(lab, tmp_path, workspac
     assert lines(lab)[1].outcome is Outcome.REJECTED
     found = again(lab, 2)
     assert (found.verdict, found.value.again) == (Verdict.REPRODUCED, (12.0,))
+    assert again(lab, 2, repeats=3).value.again == (12.0, 12.0, 12.0)
 
 
 def test_samples_are_as_many_as_on_record_and_their_spread_is_the_noise(lab, tmp_path, workspace):
@@ -508,14 +509,19 @@ def test_ctrl_c_leaves_nothing_behind(lab, root, tmp_path):
     assert [line.seq for line in lines(lab)] == [1]
 
 
-def test_what_a_kill_leaves_is_removed_by_recover_with_all_that_runs_there(lab, root, tmp_path):
+@pytest.mark.parametrize("who", ["recover", "reproduce"])
+def test_what_a_kill_leaves_is_removed_with_all_that_runs_there(lab, root, tmp_path, who):
     pid = hanging(lab, tmp_path)
     running = begin(root, "reproduce", "exp=exp", "run=last")
     process = wait_for(pid)
     running.kill(signal.SIGKILL)
     running.end()
     assert not is_clean(lab)
-    assert "exp: removed what was left of running a run again" in recover(lab)
+    if who == "recover":
+        assert "exp: removed what was left of running a run again" in recover(lab)
+    else:
+        edit_spec(lab, executor_command="echo 1")
+        assert again(lab).verdict is Verdict.REPRODUCED
     assert is_clean(lab)
     assert start_time(process) is None
 
