@@ -317,6 +317,20 @@ def test_with_repeats_a_winner_is_measured_in_turns_with_the_incumbent(lab, tmp_
     assert decision["comparison"]["p_value"] is not None
 
 
+def test_a_bundle_keeps_what_its_own_candidate_wrote(lab, tmp_path, workspace):
+    code_experiment(
+        lab,
+        tmp_path,
+        executor_command="cp value out.txt; sh bench.sh",
+        holdout_command="echo held > out.txt; cat value",
+        egress_files=["out.txt"],
+        acceptance={"repeats": 3, "max_repeats": 3},
+    )
+    burst(lab, "exp", 2)
+    kept = [lab.layout.experiment("exp").run(line.run_id).artifacts for line in lines(lab)]
+    assert [(folder / "out.txt").read_text() for folder in kept] == ["9\n", "8\n"]
+
+
 def test_a_guard_that_is_broken_vetoes(lab, tmp_path, workspace):
     code_experiment(
         lab,

@@ -7,7 +7,6 @@ is there in the next, but for what commands keep outside of it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hermes import files
@@ -70,7 +69,7 @@ class Bench:
         self._stdout = stdout
         self._stderr = stderr
         self._surface = Surface(job.spec.mutable_paths, job.spec.read_only_paths)
-        self._workspace: Workspace | None = None
+        self._has_kept = False
 
     def base(self) -> Tree:
         """Read the surface as it is in the user's workspace. Raises TooLarge, OSError."""
@@ -78,23 +77,34 @@ class Bench:
         return self._surface.read(workspaces.originals, workspaces.locate)
 
     def sample(self, found: Candidate, base: Tree) -> Sample:
-        """Measure a candidate once. Raises Over for whatever gives no value; OSError, Fault."""
-        workspace = self._hold(found, base)
-        go_on(self._measuring.give_parameters(workspace))
-        self.facts.update(self._measuring.facts)
-        measured = self._measuring.measure(workspace, self._stdout, self._stderr)
-        self._check_untouched(workspace)
-        if measured.outcome is not Outcome.SUCCESS or measured.value is None:
-            raise Over(measured)
-        return Sample(measured.value, measured.secondary)
+        """Measure the run's candidate once; the first time what the SPEC asks for is kept.
+
+        Raises Over for whatever gives no value; OSError, Fault.
+
+        Writes: artifacts of the bundle.
+        """
+        return self._sample(found, base, is_own=True)
 
     def sample_incumbent(self, incumbent: Candidate, base: Tree) -> Sample:
         """Measure the incumbent once; that it cannot be is not the candidate's fault."""
         try:
-            return self.sample(incumbent, base)
+            return self._sample(incumbent, base, is_own=False)
         except Over as over:
             why = f"the incumbent could not be measured again: {over.result.reason}"
             raise Over(Result(Outcome.INFRA, why)) from None
+
+    def _sample(self, found: Candidate, base: Tree, *, is_own: bool) -> Sample:
+        workspace = self._hold(found, base)
+        go_on(self._measuring.give_parameters(workspace))
+        self.facts.update(self._measuring.facts)
+        measured = self._measuring.measure(workspace, self._stdout, self._stderr)
+        if is_own and not self._has_kept:
+            self._has_kept = True
+            self.facts.update(artifacts.take(self._job, workspace, self._stages.pulse))
+        self._check_untouched(workspace)
+        if measured.outcome is not Outcome.SUCCESS or measured.value is None:
+            raise Over(measured)
+        return Sample(measured.value, measured.secondary)
 
     def run_beside(self, name: str, found: Candidate, base: Tree) -> None:
         """Run another command of the SPEC over a candidate. Raises Over when it fails."""
@@ -122,17 +132,9 @@ class Bench:
             with contextlib.suppress(OSError):
                 files.remove_tree(path)
 
-    def take_artifacts(self) -> Mapping[str, Json]:
-        """Take what the SPEC asks for out of what was measured last. Raises OSError.
-
-        Writes: artifacts of the bundle.
-        """
-        assert self._workspace is not None, "something was measured"
-        return artifacts.take(self._job, self._workspace, self._stages.pulse)
-
     def _hold(self, found: Candidate, base: Tree) -> Workspace:
         """Reset the sandbox and put a candidate into it; the time budget begins anew."""
-        self._workspace = workspace = self._place.prepare(self._stages.pulse)
+        workspace = self._place.prepare(self._stages.pulse)
         self._stages.begin()
         go_on(self._place.set_up(workspace, self._stages))
         surface.put(str(workspace.folder), surface.changes(base, found.tree))

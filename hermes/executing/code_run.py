@@ -77,7 +77,6 @@ class CodeRun:
         self._code = Code(evaluator)
         self._base = bench.base()
         taken = self._taken(bench)
-        self.facts.update(bench.take_artifacts())
         measured = mean([sample.value for sample in taken.candidate])
         self._code = replace(self._code, measured=measured, compared_with=taken.compared_with)
         return Result(
