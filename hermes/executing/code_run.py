@@ -149,6 +149,7 @@ class CodeRun:
         candidate.keep(
             self._job.bundle,
             found.changed,
+            self._base,
             parent_run=parent,
             evaluator=self._code.evaluator,
             surface=found.digest,
