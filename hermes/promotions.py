@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from hermes.decisions import Decision, Intent, JournalRecord
 from hermes.model import IndexLine
 
+TRAILER = "Hermes-Run"  # by which a commit names the run that it holds the change of
+BRANCHES = "hermes/"  # the branch of an experiment has its id after this
+
 
 @dataclass(frozen=True)
 class Promotion:

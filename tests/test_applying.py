@@ -9,6 +9,7 @@ import pytest
 from store_crashes import at_each_call
 from test_patch import a_file, read, write
 
+from hermes import files
 from hermes.executing.applying import Plan, carry_out, mark_of, named, plan
 from hermes.executing.content import Content
 from hermes.promotions import Refusal
@@ -189,14 +190,18 @@ def test_killed_anywhere_each_file_is_before_or_after_and_a_second_time_complete
     assert calls > 25
 
 
-def test_a_full_disk_leaves_no_half_file_behind(root: Path, monkeypatch) -> None:
-    from hermes import files
-
+@pytest.mark.parametrize("renames", range(4))
+def test_what_a_full_disk_cuts_off_is_taken_back(root: Path, renames: int) -> None:
     class Full(files.Operations):
-        def write(self, fd: int, data: bytes) -> None:
-            raise OSError(28, "No space left on device")
+        left = renames
 
-    made, before = planned(root, {"a.py": a_file(b"a = 2\n")}), read(root)
+        def rename(self, source: str, target: str) -> None:
+            self.left -= 1
+            if self.left == -1:
+                raise OSError(28, "No space left on device")
+            super().rename(source, target)
+
+    made, before = planned(root), read(root)
     previous = files.use(Full())
     try:
         with pytest.raises(OSError, match="No space"):

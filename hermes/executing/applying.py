@@ -11,6 +11,7 @@ was made, or what the lab itself put there.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -38,6 +39,16 @@ class Plan:
     wanted: Changes
     found: Changes
     written: Mapping[str, Written]
+    earlier: frozenset[str] = frozenset()
+
+    def is_own(self, path: str) -> bool:
+        """Say whether what stands at a path is the lab's doing, or what it is about to write."""
+        if path in self.earlier or (path in self.wanted and self._stands(path)):
+            return True
+        return any(path == _temporary("", other).as_posix() for other in self.written)
+
+    def _stands(self, path: str) -> bool:
+        return self.found[path] == self.wanted[path]
 
     def originals(self) -> Iterable[bytes]:
         """Return the contents that are about to be written for the first time."""
@@ -81,7 +92,7 @@ def plan(
     if changed:
         return Refusal(f"{named(changed)} changed since the candidate was made", _LOOK_AT_BOTH)
     written = {path: _noted(path, found[path], wanted[path], earlier) for path in wanted}
-    return Plan(wanted, found, {**earlier, **written})
+    return Plan(wanted, found, {**earlier, **written}, frozenset(earlier))
 
 
 _LOOK_AT_BOTH = "take your change and the candidate's together by hand, or take yours back"
@@ -176,7 +187,9 @@ def _is_emptied(name: str, path: str, gone: set[str]) -> bool:
 
 
 def carry_out(root: str, planned: Plan) -> None:
-    """Write what was planned. Raises OSError; it may be repeated then, and after a kill.
+    """Write what was planned; it may be repeated after a kill.
+
+    Raises OSError; what was written by then is taken back, as far as the disk lets it.
 
     Writes: files of the user's workspace, whole and durable, and the folders that they need;
     removals, and those of folders that become empty by them.
@@ -184,14 +197,24 @@ def carry_out(root: str, planned: Plan) -> None:
     for path in planned.written:
         if files.exists(left := _temporary(root, path)):
             files.remove(left)
+    try:
+        _write(root, planned.wanted, planned.found)
+    except OSError:
+        with contextlib.suppress(OSError, _Blocked):
+            now = {path: look(root, path) for path in planned.wanted}
+            _write(root, planned.found, now)
+        raise
+
+
+def _write(root: str, wanted: Changes, found: Changes) -> None:
     touched: set[Path] = set()
-    for path, content in planned.wanted.items():
+    for path, content in wanted.items():
         if content is None:
-            if planned.found[path] is not None:
+            if found[path] is not None:
                 files.remove(f"{root}/{path}")
             touched.update(_prune(root, path))
-    for path, content in planned.wanted.items():
-        if content is not None and content != planned.found[path]:
+    for path, content in wanted.items():
+        if content is not None and content != found[path]:
             touched.add(_put(root, path, content))
     files.sync_paths(sorted(touched))
 
