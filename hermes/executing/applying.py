@@ -45,7 +45,7 @@ class Plan:
         """Say whether what stands at a path is the lab's doing, or what it is about to write."""
         if path in self.earlier or (path in self.wanted and self._stands(path)):
             return True
-        return any(path == _temporary("", other).as_posix() for other in self.written)
+        return _is_unfinished(path, self.written)
 
     def _stands(self, path: str) -> bool:
         return self.found[path] == self.wanted[path]
@@ -123,6 +123,26 @@ def named(paths: Iterable[str]) -> str:
     more = len(every) - _MOST_NAMED
     shown = ", ".join(every[:_MOST_NAMED])
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def is_written(root: str, path: str, written: Mapping[str, Written]) -> bool:
+    """Say whether what stands at a path now, if anything does, is what promotions put there."""
+    if path in written:
+        try:
+            return written[path].allows(mark_of(look(root, path)))
+        except (OSError, _Blocked):
+            return False
+    mode = _mode(f"{root}/{path}")
+    if mode is None or stat.S_ISDIR(mode):
+        return any(path in _folders(other) for other in written) or (
+            mode is None and _is_unfinished(path, written)
+        )
+    return stat.S_ISREG(mode) and _is_unfinished(path, written)
+
+
+def _is_unfinished(path: str, written: Iterable[str]) -> bool:
+    """Say whether a path is that of a file that is just being written."""
+    return any(path == _temporary("", other).as_posix() for other in written)
 
 
 # Looking

@@ -18,7 +18,7 @@ from hermes.exchange import Answer
 from hermes.executing.content import Content, Tree
 from hermes.layout import BundleLayout
 from hermes.model import SCHEMA_VERSION
-from hermes.promotions import Mark
+from hermes.promotions import Mark, Written
 
 Changes: TypeAlias = Mapping[str, Content | None]
 """Files by path as they stand in a candidate; None for one that is not there."""
@@ -71,13 +71,15 @@ class CodeOrder:
 
     ``incumbent`` tells the one of now, None before the first. ``seen`` names the run that has
     measured a candidate, by the digests of evaluator and candidate. ``ask`` has an agent change
-    the code; None: the mutation command does.
+    the code; None: the mutation command does. ``applied`` tells what the lab itself wrote into
+    the user's workspace.
     """
 
     incumbent: Callable[[], Incumbent | None]
     seen: Callable[[str, str], str | None]
     given: Given | None = None
     ask: Callable[[Workplace], Answer] | None = None
+    applied: Callable[[], Mapping[str, Written]] = dict
 
 
 # In a bundle

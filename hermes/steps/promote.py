@@ -35,6 +35,12 @@ def owed(state: ExperimentState) -> str | None:
     return state.promotions.owed
 
 
+def changes_workspace(session: Session) -> bool:
+    """Say whether sealing the run that was judged last will write into the user's workspace."""
+    is_applied = session.spec.promotion_strategy == "apply-on-accept"
+    return is_applied and owed(session.state) is not None
+
+
 def complete(session: Session) -> None:
     """Promote what is owed, if anything is; raises as ``promote``.
 
@@ -138,6 +144,7 @@ def _apply(
         )
     for data in planned.originals():
         store.keep_original(data)
+    session.applied = planned.written
     store.write(Applied(SCHEMA_VERSION, line.run_id, root, planned.written))
     applying.carry_out(root, planned)
     return Decision.APPLIED, f"{workspace} holds it"
