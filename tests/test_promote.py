@@ -14,7 +14,10 @@ from test_branch import git, tree_of
 from test_patch import a_file, write
 
 from hermes import history
+from hermes.executing import git_workspace, workspaces
 from hermes.executing.applying import mark_of
+from hermes.executing.desk import EDITING
+from hermes.executing.workspaces import Workspaces
 from hermes.lab import Lab
 from hermes.model import Outcome
 from hermes.promotions import Written
@@ -296,3 +299,25 @@ def test_what_cannot_be_told_is_left(tmp_path: Path) -> None:
     assert promotions(lab)[-1][0] == "refused"
     assert "not made from the workspace as it is: notes/sibling" in promotions(lab)[-1][1]
     assert content(root) == before
+
+
+def test_both_sandboxes_hold_the_incumbent_though_they_were_made_at_different_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is made of the commit still, the other of the folder that has the change already."""
+    whole, first = Workspaces._revision, []
+
+    def late(self: Workspaces, order: workspaces.Order) -> git_workspace.Revision | None:
+        if order.sandbox.name.endswith(EDITING):
+            first[1:] = []
+            first.append(whole(self, order))
+            return first[0]
+        return whole(self, order)
+
+    monkeypatch.setattr(Workspaces, "_revision", late)
+    monkeypatch.setattr(git_workspace, "_FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(git_workspace, "_FRESH_COSTS", 0.0)
+    lab, root = prepared(tmp_path, APPLY, repository=True)
+    burst(lab, "exp", 4)
+    assert [line.value for line in lines(lab)] == [10.0, 9.0, 8.0, 7.0]
+    assert content(root) == expected(7)

@@ -74,12 +74,11 @@ class Bench:
 
     def base(self) -> Tree:
         """Read the surface as it is in the user's workspace. Raises TooLarge, OSError."""
-        workspaces = self._place.workspaces
-        return self._surface.read(workspaces.originals, workspaces.locate)
+        return self._place.base()
 
-    def sample(self, found: Candidate, base: Tree) -> Sample:
+    def sample(self, found: Candidate) -> Sample:
         """Measure a candidate once. Raises Over for whatever gives no value; OSError, Fault."""
-        workspace = self._hold(found, base)
+        workspace = self._hold(found)
         go_on(self._measuring.give_parameters(workspace))
         self.facts.update(self._measuring.facts)
         measured = self._measuring.measure(workspace, self._stdout, self._stderr)
@@ -88,26 +87,26 @@ class Bench:
             raise Over(measured)
         return Sample(measured.value, measured.secondary)
 
-    def sample_incumbent(self, incumbent: Candidate, base: Tree) -> Sample:
+    def sample_incumbent(self, incumbent: Candidate) -> Sample:
         """Measure the incumbent once; that it cannot be is not the candidate's fault."""
         try:
-            return self.sample(incumbent, base)
+            return self.sample(incumbent)
         except Over as over:
             why = f"the incumbent could not be measured again: {over.result.reason}"
             raise Over(Result(Outcome.INFRA, why)) from None
 
-    def run_beside(self, name: str, found: Candidate, base: Tree) -> None:
+    def run_beside(self, name: str, found: Candidate) -> None:
         """Run another command of the SPEC over a candidate. Raises Over when it fails."""
-        workspace = self._hold(found, base)
+        workspace = self._hold(found)
         params = self._job.manifest.params
         go_on(self._stages.run(name, workspace, params, self._stdout, self._stderr))
 
-    def hold_out(self, found: Candidate, base: Tree) -> tuple[float | None, str]:
+    def hold_out(self, found: Candidate) -> tuple[float | None, str]:
         """Ask the hold-out about a candidate: its value, or None and what went wrong.
 
         What it prints is not kept: nobody who makes candidates is to see it.
         """
-        workspace = self._hold(found, base)
+        workspace = self._hold(found)
         path = self._place.sandbox / _HOLDOUT_LOG
         files.remove_tree(path)
         log = Log(path)
@@ -130,12 +129,12 @@ class Bench:
         assert self._workspace is not None, "something was measured"
         return artifacts.take(self._job, self._workspace, self._stages.pulse)
 
-    def _hold(self, found: Candidate, base: Tree) -> Workspace:
+    def _hold(self, found: Candidate) -> Workspace:
         """Reset the sandbox and put a candidate into it; the time budget begins anew."""
         self._workspace = workspace = self._place.prepare(self._stages.pulse)
         self._stages.begin()
         go_on(self._place.set_up(workspace, self._stages))
-        surface.put(str(workspace.folder), surface.changes(base, found.tree))
+        self._place.hold(workspace, found.tree)
         return workspace
 
     def _check_untouched(self, workspace: Workspace) -> None:

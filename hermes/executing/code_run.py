@@ -102,7 +102,7 @@ class CodeRun:
         found = candidate_of(self._base, incumbent.changed if incumbent is not None else {})
         self._keep(found, parent=None, before=self._base)
         if self._job.spec.baseline_command is not None:
-            bench.run_beside("baseline_command", found, self._base)
+            bench.run_beside("baseline_command", found)
         return self._weighed(found, None, bench)
 
     def _challenge(self, incumbent: Incumbent, bench: Bench) -> Measurement:
@@ -191,12 +191,12 @@ class CodeRun:
         """Measure in turns what the decision asks for."""
         for subject in turns:
             if subject is Subject.CANDIDATE:
-                sample = bench.sample(found, self._base)
+                sample = bench.sample(found)
                 taken = replace(taken, candidate=(*taken.candidate, sample))
             else:
                 assert incumbent is not None, "only an incumbent is measured again"
                 again = candidate_of(self._base, incumbent.changed)
-                sample = bench.sample_incumbent(again, self._base)
+                sample = bench.sample_incumbent(again)
                 taken = replace(taken, incumbent=(*taken.incumbent, sample))
         return taken
 
@@ -216,7 +216,7 @@ class CodeRun:
     def _held_out(
         self, found: Candidate, taken: Measurement, incumbent: Incumbent | None, bench: Bench
     ) -> Measurement:
-        value, fault = bench.hold_out(found, self._base)
+        value, fault = bench.hold_out(found)
         before = incumbent.holdout if incumbent is not None else None
         return replace(taken, holdout=value, holdout_before=before, holdout_fault=fault)
 
