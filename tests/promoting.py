@@ -29,6 +29,8 @@ def make_workspace(root: Path, *, repository: bool) -> Path:
     write(root, WORKSPACE)
     if repository:
         git(root, "init", "-q", "-b", "main")
+        git(root, "config", "user.name", "Ada")
+        git(root, "config", "user.email", "ada@example.org")
         git(root, "add", ".")
         git(root, "commit", "-qm", "first")
     return root

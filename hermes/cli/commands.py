@@ -232,6 +232,21 @@ _TABLE = (
         (_EXP, _FORMAT),
         json=True,
     ),
+    Command(
+        "export",
+        "Write the kept changes of an experiment as a series of patches for review.",
+        (
+            _EXP,
+            Variable(
+                "format",
+                "choice",
+                "patches: mails that git am takes",
+                default="patches",
+                choices=("patches",),
+            ),
+            Variable("out", "path", "a new or empty folder to write to", required=True),
+        ),
+    ),
     Command("pause", "Stop an experiment before its next iteration.", (_EXP, _REASON)),
     Command("resume", "Let a paused or waiting experiment go on.", (_EXP, _REASON)),
     Command("complete", "Close an experiment.", (_EXP, _REASON)),
