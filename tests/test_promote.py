@@ -21,7 +21,11 @@ from hermes.executing.workspaces import Workspaces
 from hermes.lab import Lab
 from hermes.model import Outcome
 from hermes.promotions import Written
+from hermes.render.digest import daily
+from hermes.render.overview import status_text
+from hermes.render.show import show_text
 from hermes.steps.opening import opened
+from hermes.steps.project import read_status
 from hermes.steps.promote import owed
 from hermes.steps.recover import recover
 from hermes.steps.session import Order
@@ -321,3 +325,35 @@ def test_both_sandboxes_hold_the_incumbent_though_they_were_made_at_different_mo
     burst(lab, "exp", 4)
     assert [line.value for line in lines(lab)] == [10.0, 9.0, 8.0, 7.0]
     assert content(root) == expected(7)
+
+
+# What is shown
+
+
+def test_a_refusal_asks_a_person_on_every_page_and_stops_nothing(tmp_path: Path) -> None:
+    lab, root = prepared(tmp_path, COMMIT, repository=True)
+    burst(lab, "exp", 2)
+    git(root, "checkout", "-q", BRANCH)
+    burst(lab, "exp", 1)
+    layout, run = lab.layout.experiment("exp"), lines(lab)[-1].run_id
+    status = read_status(lab, "exp")
+    assert status is not None
+    assert (status.phase.value, status.blocked_reason) == ("active", None)
+    assert status.promotion is not None
+    assert (status.promotion.run_id, status.promotion.decision.value) == (run, "refused")
+    export = "hermes-lab export exp=exp format=patches out=DIR"
+    for page in (lab.layout.lab_status, layout.folder / "NEXT.md"):
+        text = page.read_text()
+        assert "accepted, and not promoted" in text, page
+        assert "is checked out in" in text
+        assert export in text
+    assert export in daily("2026-01-01", [status], {}, []).decode()
+    width = 200
+    assert export in status_text([status], width=width)
+    assert "refused: the branch" in show_text(status, state(lab), width=width)
+    assert f"`{BRANCH}`" in (layout.folder / "RUNBOOK.md").read_text()
+    assert f"committed to `{BRANCH}` next" in layout.run(run).result.read_text()
+    git(root, "checkout", "-q", "main")
+    burst(lab, "exp", 1)
+    assert "not promoted" not in (layout.folder / "NEXT.md").read_text()
+    assert "Nothing waits for a person." in lab.layout.lab_status.read_text()
