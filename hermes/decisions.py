@@ -23,15 +23,23 @@ class Intent(str, Enum):
     GUIDED = "guided"
     PROPOSAL = "proposal"
     DECISION = "decision"
+    PROMOTION = "promotion"
 
 
 class Decision(str, Enum):
-    """What a person says to a proposal."""
+    """What a person says to a proposal, or what became of a promotion."""
 
     APPROVE = "approve"
     EDIT = "edit"
     SKIP = "skip"
     STOP = "stop"
+    APPLIED = "applied"
+    COMMITTED = "committed"
+    REFUSED = "refused"
+
+
+ANSWERS = (Decision.APPROVE, Decision.EDIT, Decision.SKIP, Decision.STOP)
+"""What a person may say to a proposal."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,8 @@ class Asked:
 class JournalRecord:
     """One line of ``journal.jsonl``: a decision, by whom, and after how many sealed runs.
 
-    ``request`` is the id of the point or idea that is enqueued, or of the proposal spoken of;
+    ``request`` is the id of the point or idea that is enqueued, of the proposal spoken of, or of
+    the run that was promoted;
     ``runs`` is what a guided session is to make, ``since`` so many were answered for.
     """
 

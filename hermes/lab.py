@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hermes.store.ledger import Ledger
     from hermes.store.packages import Packages
     from hermes.store.projections import Projections
+    from hermes.store.promoted import Promoted
 
 
 class Lab:
@@ -126,6 +127,12 @@ class Lab:
         from hermes.store.journal import Journal
 
         return Journal(self.layout.experiment(experiment).journal)
+
+    def promoted(self, experiment: str) -> Promoted:
+        """What promotions of one experiment wrote into the user's workspace."""
+        from hermes.store.promoted import Promoted
+
+        return Promoted(self.layout.experiment(experiment))
 
     def index(self, experiment: str) -> Index:
         """The index of one experiment's sealed runs."""

@@ -281,6 +281,10 @@ class Layout:
         """The lock file of whoever runs a run of the experiment again."""
         return self.locks / f"{experiment}.reproduce"
 
+    def promotion(self, experiment: str) -> Path:
+        """The folder that holds an index of git's while a promotion commits."""
+        return self.scratch / "promotions" / experiment
+
     def calls(self, experiment: str) -> Path:
         """The folder in which each call to an agent has one of its own while it lasts."""
         return self.scratch / "calls" / experiment
@@ -351,6 +355,20 @@ class ExperimentLayout:
     def parsed_spec(self) -> Path:
         """The SPEC as parsed, with the digest of the text it was parsed from."""
         return self.checkpoints / "spec.json"
+
+    @cached_property
+    def promoted(self) -> Path:
+        """What promotions wrote into the user's workspace, and what stood there before."""
+        return self.folder / "promoted"
+
+    @cached_property
+    def applied(self) -> Path:
+        """Which files of the user's workspace promotions wrote."""
+        return self.promoted / "applied.json"
+
+    def original(self, sha256: str) -> Path:
+        """The content of one of the user's files from before the first promotion wrote it."""
+        return self.promoted / "originals" / sha256
 
     def projections(self) -> list[Path]:
         """Every projection of the experiment."""

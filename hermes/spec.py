@@ -240,7 +240,7 @@ STRATEGY_GROUP = "hermes_lab.strategies"
 """The entry points by which other packages add strategies."""
 
 NOT_YET = (
-    {"notify", "stop_conditions", "escalate_when", "promotion_strategy"}
+    {"notify", "stop_conditions", "escalate_when"}
     | {"fidelity_promotion_rule", "promote_after_successes"}
     | {"promote_top_k", "reduction_factor"}
 )

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hermes import steering, tried
+from hermes import promotions, steering, tried
 from hermes.decisions import Intent, JournalRecord
 from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tallied
 from hermes.model import DEFAULT_TIER, Direction, IndexLine, Origin, Outcome, Params, Phase
+from hermes.promotions import Promotions
 from hermes.steering import Steering, Waiting
 from hermes.tried import Memory
 
@@ -93,6 +94,7 @@ class ExperimentState:
     wall_seconds: float = 0.0
     steering: Steering = field(default_factory=Steering)
     memory: Memory = field(default_factory=Memory)
+    promotions: Promotions = field(default_factory=Promotions)
     journal_seq: int = 0
     journal_bytes: int = 0
     metrics_bytes: int = 0
@@ -169,6 +171,7 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
         wall_seconds=state.wall_seconds + run.wall_seconds,
         steering=steering.fold_run(state.steering, run),
         memory=tried.fold_run(state.memory, run),
+        promotions=promotions.fold_run(state.promotions, run),
     )
 
 
@@ -191,8 +194,12 @@ def _segmented(state: ExperimentState, run: IndexLine) -> ExperimentState:
 
 def fold_intent(state: ExperimentState, record: JournalRecord) -> ExperimentState:
     """Return the state after one more line of the journal."""
-    asked_for = steering.fold_intent(state.steering, record)
-    state = replace(state, journal_seq=record.seq, steering=asked_for)
+    state = replace(
+        state,
+        journal_seq=record.seq,
+        steering=steering.fold_intent(state.steering, record),
+        promotions=promotions.fold_intent(state.promotions, record),
+    )
     if record.intent is Intent.CREATED:
         return replace(state, created_at=record.at, spec_sha256=record.spec_sha256)
     if record.intent is Intent.PHASE and record.phase is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hermes.model import Direction, IndexLine, Params, Phase, Priority
+from hermes.promotions import Promotion
 
 if TYPE_CHECKING:  # whoever only reads statuses derives none
     from hermes.spec import Spec
@@ -43,7 +44,8 @@ class Approval:
 class Status:
     """An experiment at a glance; field by field what ``STATUS.json`` holds.
 
-    ``requests`` is how many points and ideas of people wait for their turn.
+    ``requests`` is how many points and ideas of people wait for their turn. ``promotion`` is what
+    became of the change that was accepted last.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Status:
     guided: bool = False
     approvals: tuple[Approval, ...] = ()
     requests: int = 0
+    promotion: Promotion | None = None
 
     @property
     def waiting_since(self) -> str:
@@ -123,6 +126,7 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
         guided=guidance(state) is not None,
         approvals=_approvals(state),
         requests=len(state.steering.requests),
+        promotion=state.promotions.last,
     )
 
 

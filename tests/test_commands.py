@@ -32,7 +32,8 @@ def test_a_command_says_in_one_line_what_it_is_for(command: Command) -> None:
     assert command.purpose
     assert "\n" not in command.purpose
     assert command.description.splitlines()[0] == command.purpose
-    assert command.json == (command.variable("format") is not None)
+    form = command.variable("format")
+    assert command.json == (form is not None and "json" in form.choices)
     names = [variable.name for variable in command.variables]
     assert len(names) == len(set(names))
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hermes import codec
-from hermes.decisions import Decision
+from hermes.decisions import ANSWERS, Decision
 from hermes.errors import RequestError, UnknownName
 from hermes.modes.guided import Question
 from hermes.steps.approving import Reply
@@ -103,7 +103,7 @@ def _reply(path: Path, number: int, raw: object) -> Reply:
         if key not in _KEYS:
             raise UnknownName(f"key of an answer ({where})", key, _KEYS, _EXAMPLE)
     word, params, note = raw.get("decision"), raw.get("params"), raw.get("note", "")
-    known = [item.value for item in Decision]
+    known = [item.value for item in ANSWERS]
     if word not in known:
         raise UnknownName(f"decision ({where})", str(word), known, _EXAMPLE)
     if (params is not None) != (word == Decision.EDIT.value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from hermes.decisions import Decision
+from hermes.decisions import ANSWERS
 
 Kind: TypeAlias = Literal["str", "path", "int", "float", "choice", "experiment", "run", "strategy"]
 Default: TypeAlias = str | int | float | None
@@ -203,7 +203,7 @@ _TABLE = (
                 "choice",
                 "what is to be done with it",
                 required=True,
-                choices=tuple(item.value for item in Decision),
+                choices=tuple(item.value for item in ANSWERS),
             ),
             Variable("params", help="what to change in it, as JSON; for edit"),
             Variable("note", help="why, for the record"),
@@ -249,6 +249,21 @@ _TABLE = (
             _FORMAT,
         ),
         json=True,
+    ),
+    Command(
+        "export",
+        "Write the kept changes of an experiment as a series of patches for review.",
+        (
+            _EXP,
+            Variable(
+                "format",
+                "choice",
+                "patches: mails that git am takes",
+                default="patches",
+                choices=("patches",),
+            ),
+            Variable("out", "path", "a new or empty folder to write to", required=True),
+        ),
     ),
     Command("pause", "Stop an experiment before its next iteration.", (_EXP, _REASON)),
     Command("resume", "Let a paused or waiting experiment go on.", (_EXP, _REASON)),

@@ -73,28 +73,27 @@ class Bench:
 
     def base(self) -> Tree:
         """Read the surface as it is in the user's workspace. Raises TooLarge, OSError."""
-        workspaces = self._place.workspaces
-        return self._surface.read(workspaces.originals, workspaces.locate)
+        return self._place.base()
 
-    def sample(self, found: Candidate, base: Tree) -> Sample:
+    def sample(self, found: Candidate) -> Sample:
         """Measure the run's candidate once; the first time what the SPEC asks for is kept.
 
         Raises Over for whatever gives no value; OSError, Fault.
 
         Writes: artifacts of the bundle.
         """
-        return self._sample(found, base, is_own=True)
+        return self._sample(found, is_own=True)
 
-    def sample_incumbent(self, incumbent: Candidate, base: Tree) -> Sample:
+    def sample_incumbent(self, incumbent: Candidate) -> Sample:
         """Measure the incumbent once; that it cannot be is not the candidate's fault."""
         try:
-            return self._sample(incumbent, base, is_own=False)
+            return self._sample(incumbent, is_own=False)
         except Over as over:
             why = f"the incumbent could not be measured again: {over.result.reason}"
             raise Over(Result(Outcome.INFRA, why)) from None
 
-    def _sample(self, found: Candidate, base: Tree, *, is_own: bool) -> Sample:
-        workspace = self._hold(found, base)
+    def _sample(self, found: Candidate, *, is_own: bool) -> Sample:
+        workspace = self._hold(found)
         go_on(self._measuring.give_parameters(workspace))
         self.facts.update(self._measuring.facts)
         measured = self._measuring.measure(workspace, self._stdout, self._stderr)
@@ -106,18 +105,18 @@ class Bench:
             raise Over(measured)
         return Sample(measured.value, measured.secondary)
 
-    def run_beside(self, name: str, found: Candidate, base: Tree) -> None:
+    def run_beside(self, name: str, found: Candidate) -> None:
         """Run another command of the SPEC over a candidate. Raises Over when it fails."""
-        workspace = self._hold(found, base)
+        workspace = self._hold(found)
         params = self._job.manifest.params
         go_on(self._stages.run(name, workspace, params, self._stdout, self._stderr))
 
-    def hold_out(self, found: Candidate, base: Tree) -> tuple[float | None, str]:
+    def hold_out(self, found: Candidate) -> tuple[float | None, str]:
         """Ask the hold-out about a candidate: its value, or None and what went wrong.
 
         What it prints is not kept: nobody who makes candidates is to see it.
         """
-        workspace = self._hold(found, base)
+        workspace = self._hold(found)
         path = self._place.sandbox / _HOLDOUT_LOG
         files.remove_tree(path)
         log = Log(path)
@@ -132,12 +131,12 @@ class Bench:
             with contextlib.suppress(OSError):
                 files.remove_tree(path)
 
-    def _hold(self, found: Candidate, base: Tree) -> Workspace:
+    def _hold(self, found: Candidate) -> Workspace:
         """Reset the sandbox and put a candidate into it; the time budget begins anew."""
         workspace = self._place.prepare(self._stages.pulse)
         self._stages.begin()
         go_on(self._place.set_up(workspace, self._stages))
-        surface.put(str(workspace.folder), surface.changes(base, found.tree))
+        self._place.hold(workspace, found.tree)
         return workspace
 
     def _check_untouched(self, workspace: Workspace) -> None:

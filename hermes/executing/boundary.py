@@ -4,7 +4,8 @@ Limits first. What was changed and put back is no change. By-products and what t
 made count for nothing: neither is carried over to where the candidate is measured.
 Outside of the sandbox only the places are watched in which a change could matter: the user's
 workspace (its git settings and hooks too), the SPEC, the package of the run, and what lies around
-the sandbox. There the lab cannot tell whose doing a change is; it names what was changed.
+the sandbox. There the lab cannot tell whose doing a change is, but for what it promoted itself;
+it names what was changed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hermes.executing import trees
+from hermes.executing import applying, trees
 from hermes.executing.job import Job
 from hermes.executing.slot import WORK
 from hermes.executing.surface import Surface, is_by_product, read_content
@@ -157,13 +158,25 @@ class Outside:
         changed = sorted(
             path
             for path in self._before.keys() | now.keys()
-            if self._before.get(path) != now.get(path) and not is_by_product(path)
+            if self._before.get(path) != now.get(path)
+            and not is_by_product(path)
+            and not self._is_promoted(path)
         )
         if not changed:
             return None
         return Breach(
             Outcome.TAMPERED,
             f"changed outside the sandbox, by it or by somebody else: {_named(changed)}",
+        )
+
+    def _is_promoted(self, path: str) -> bool:
+        """Say whether the lab put what stands there into the user's workspace."""
+        code, workspace = self._job.code, self._job.spec.workspace_root
+        if code is None or workspace is None:
+            return False
+        root = trees.real(workspace)
+        return trees.is_inside(path, root) and applying.is_written(
+            root, os.path.relpath(path, root), code.applied()
         )
 
     def _look(self) -> Iterator[tuple[str, trees.Signature]]:

@@ -7,7 +7,7 @@ can be made again from that workspace and its bundle alone, whatever became of e
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,9 +15,10 @@ from hermes import codec, files
 from hermes.acceptance import Standing
 from hermes.errors import BrokenFile
 from hermes.exchange import Answer
-from hermes.executing.content import Content
+from hermes.executing.content import Content, Tree
 from hermes.layout import BundleLayout
 from hermes.model import SCHEMA_VERSION
+from hermes.promotions import Mark, Written
 
 Changes: TypeAlias = Mapping[str, Content | None]
 """Files by path as they stand in a candidate; None for one that is not there."""
@@ -85,7 +86,8 @@ class CodeOrder:
 
     ``incumbent`` tells the one of now, None before the first. ``seen`` names the run that has
     measured a candidate, by the digests of evaluator and candidate. ``ask`` has an agent change
-    the code; None: the mutation command does. With ``again`` none of these is asked for.
+    the code; None: the mutation command does. ``applied`` tells what the lab itself wrote into
+    the user's workspace. With ``again`` none of these is asked for.
     """
 
     incumbent: Callable[[], Incumbent | None]
@@ -93,6 +95,7 @@ class CodeOrder:
     given: Given | None = None
     ask: Callable[[Workplace], Answer] | None = None
     again: Again | None = None
+    applied: Callable[[], Mapping[str, Written]] = dict
 
 
 # In a bundle
@@ -115,11 +118,28 @@ class _Record:
     surface_sha256: str
     hypothesis: str
     changed: Mapping[str, _File | None]
+    replaced: Mapping[str, _File | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A candidate as its bundle keeps it.
+
+    ``changed`` is how it differs from the user's workspace, and ``replaced`` tells what stood
+    there in the place of each of these files when it was made. ``surface`` is its digest.
+    """
+
+    changed: Changes
+    replaced: Mapping[str, Mark | None]
+    parent_run: str | None
+    surface: str
+    hypothesis: str
 
 
 def keep(
     bundle: BundleLayout,
     changed: Changes,
+    base: Tree,
     *,
     parent_run: str | None,
     evaluator: str,
@@ -128,37 +148,50 @@ def keep(
 ) -> None:
     """Put a candidate into the bundle of its run, its record last.
 
+    ``base`` is the surface as it is in the user's workspace.
+
     Writes: ``artifacts/candidate/`` and ``artifacts/candidate.json``. Raises OSError.
     """
     folder, record = bundle.candidate, bundle.candidate_record
     files.remove_tree(folder)
     files.remove_tree(record)
-    stated: dict[str, _File | None] = {}
     for path, content in changed.items():
-        if content is None:
-            stated[path] = None
-            continue
-        target = folder / path
-        files.make_folder(target.parent)
-        files.write_new(target, content.data)
-        stated[path] = _File(codec.digest(content.data), len(content.data), content.executable)
-    files.write_new(
-        record,
-        codec.to_lined_json(
-            _Record(SCHEMA_VERSION, parent_run, evaluator, surface, hypothesis, stated)
-        ),
-    )
+        if content is not None:
+            target = folder / path
+            files.make_folder(target.parent)
+            files.write_new(target, content.data)
+    stated = {path: _file(content) for path, content in changed.items()}
+    replaced = {path: _file(base.get(path)) for path in changed}
+    made = _Record(SCHEMA_VERSION, parent_run, evaluator, surface, hypothesis, stated, replaced)
+    files.write_new(record, codec.to_lined_json(made))
+
+
+def _file(content: Content | None) -> _File | None:
+    if content is None:
+        return None
+    return _File(codec.digest(content.data), len(content.data), content.executable)
 
 
 def load(bundle: BundleLayout) -> tuple[Changes, str]:
     """Read a candidate back from a bundle, and its hypothesis. Raises BrokenFile."""
+    kept = load_kept(bundle)
+    return kept.changed, kept.hypothesis
+
+
+def load_kept(bundle: BundleLayout) -> Kept:
+    """Read all that a bundle says of its candidate. Raises BrokenFile."""
     record = bundle.candidate_record
     try:
         found = codec.read_record(_Record, files.read(record) or b"")
         changed = {path: _content(bundle, path, file) for path, file in found.changed.items()}
     except (OSError, ValueError) as error:
         raise BrokenFile(str(record), str(error)) from None
-    return changed, found.hypothesis
+    replaced = {path: _mark(file) for path, file in found.replaced.items()}
+    return Kept(changed, replaced, found.parent_run, found.surface_sha256, found.hypothesis)
+
+
+def _mark(file: _File | None) -> Mark | None:
+    return None if file is None else Mark(file.sha256, file.executable)
 
 
 def _content(bundle: BundleLayout, path: str, file: _File | None) -> Content | None:

@@ -104,8 +104,8 @@ class CodeRun:
         if found.digest != again.candidate:
             raise Over(Result(Outcome.INFRA, "the candidate cannot be put together any more"))
         if again.as_baseline and self._job.spec.baseline_command is not None:
-            bench.run_beside("baseline_command", found, self._base)
-        samples = tuple(bench.sample(found, self._base) for _ in range(again.samples))
+            bench.run_beside("baseline_command", found)
+        samples = tuple(bench.sample(found) for _ in range(again.samples))
         return Measurement(samples, lines=surface.lines(found.tree))
 
     def _still_holds(self, incumbent: Incumbent) -> bool:
@@ -118,7 +118,7 @@ class CodeRun:
         found = candidate_of(self._base, incumbent.changed if incumbent is not None else {})
         self._keep(found, parent=None, before=self._base)
         if self._job.spec.baseline_command is not None:
-            bench.run_beside("baseline_command", found, self._base)
+            bench.run_beside("baseline_command", found)
         taken = self._weighed(found, None, bench)
         return replace(taken, replaces=incumbent.standing.run_id if incumbent else None)
 
@@ -166,6 +166,7 @@ class CodeRun:
         candidate.keep(
             self._job.bundle,
             found.changed,
+            self._base,
             parent_run=parent,
             evaluator=self._code.evaluator,
             surface=found.digest,
@@ -207,12 +208,12 @@ class CodeRun:
         """Measure in turns what the decision asks for."""
         for subject in turns:
             if subject is Subject.CANDIDATE:
-                sample = bench.sample(found, self._base)
+                sample = bench.sample(found)
                 taken = replace(taken, candidate=(*taken.candidate, sample))
             else:
                 assert incumbent is not None, "only an incumbent is measured again"
                 again = candidate_of(self._base, incumbent.changed)
-                sample = bench.sample_incumbent(again, self._base)
+                sample = bench.sample_incumbent(again)
                 taken = replace(taken, incumbent=(*taken.incumbent, sample))
         return taken
 
@@ -232,7 +233,7 @@ class CodeRun:
     def _held_out(
         self, found: Candidate, taken: Measurement, incumbent: Incumbent | None, bench: Bench
     ) -> Measurement:
-        value, fault = bench.hold_out(found, self._base)
+        value, fault = bench.hold_out(found)
         before = incumbent.holdout if incumbent is not None else None
         return replace(taken, holdout=value, holdout_before=before, holdout_fault=fault)
 

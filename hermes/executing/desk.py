@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes import files
+from hermes.executing import surface
+from hermes.executing.content import Tree
 from hermes.executing.evaluator import Evaluators
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.slot import Pulse
 from hermes.executing.stages import Result, Stages
+from hermes.executing.surface import Surface
 from hermes.executing.workspaces import Order, Workspace, Workspaces
 from hermes.layout import BundleLayout
 from hermes.model import EMPTY
@@ -90,6 +93,22 @@ class Place:
         Writes: the sandbox.
         """
         return self.workspaces.prepare(self.order, pulse)
+
+    def hold(self, workspace: Workspace, tree: Tree) -> None:
+        """Make the surface of a sandbox ``tree``; what the setup command made stays.
+
+        What the sandbox was made from is looked at each time: the workspace may have changed
+        since the other one was made. Raises TooLarge, OSError; Fault where a link is in the way.
+
+        Writes: the sandbox.
+        """
+        surface.put(str(workspace.folder), surface.changes(self.base(), tree))
+
+    def base(self) -> Tree:
+        """Read the surface as the sandbox was made with it. Raises TooLarge, OSError."""
+        spec, workspaces = self.job.spec, self.workspaces
+        area = Surface(spec.mutable_paths, spec.read_only_paths)
+        return area.read(workspaces.originals, workspaces.locate)
 
     def set_up(self, workspace: Workspace, stages: Stages) -> Result | None:
         """Run the setup command when the workspace is new; None when all is well.

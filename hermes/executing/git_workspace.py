@@ -142,22 +142,40 @@ def ask_revision(
 
     ``leave_out`` are absolute paths whose changes do not count. Raises Fault, OSError.
     """
-    prefix = f":(top,literal){repository.prefix}"
+    form = ("--porcelain=v2", "--branch", "--untracked-files=normal")
+    lines = _status(repository, leave_out, environment, *form)
+    commits = [line.split()[2].decode() for line in lines if line.startswith(b"# branch.oid ")]
+    commit = commits[0] if commits and commits[0] != "(initial)" else None
+    return Revision(commit, any(line and not line.startswith(b"# ") for line in lines))
+
+
+def changed_paths(
+    repository: Repository, leave_out: tuple[str, ...], environment: Mapping[str, str]
+) -> list[str]:
+    """Name the files of the workspace that are not as the commit has them, relative to it.
+
+    New files among them, but for ignored ones. Raises Fault, OSError.
+    """
+    form = ("--porcelain=v1", "--no-renames", "--untracked-files=all")
+    lines = _status(repository, leave_out, environment, *form)
+    skipped = len(repository.prefix) + 1 if repository.prefix else 0
+    return [os.fsdecode(line[3:])[skipped:] for line in lines if line]
+
+
+def _status(
+    repository: Repository,
+    leave_out: tuple[str, ...],
+    environment: Mapping[str, str],
+    *form: str,
+) -> list[bytes]:
     without = [
         f":(top,exclude,literal){os.path.relpath(path, repository.top)}"
         for path in leave_out
         if trees.is_inside(path, repository.top)
     ]
-    said = _git(
-        repository,
-        environment,
-        *("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal"),
-        *("--ignore-submodules=none", "--", prefix, *without),
-    )
-    lines = said.split(b"\0")
-    commits = [line.split()[2].decode() for line in lines if line.startswith(b"# branch.oid ")]
-    commit = commits[0] if commits and commits[0] != "(initial)" else None
-    return Revision(commit, any(line and not line.startswith(b"# ") for line in lines))
+    where = ("--", f":(top,literal){repository.prefix}", *without)
+    words = ("status", *form, "-z", "--ignore-submodules=none", *where)
+    return _git(repository, environment, *words).split(b"\0")
 
 
 def loose_commit(repository: Repository) -> str | None:

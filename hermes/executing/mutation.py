@@ -44,7 +44,7 @@ class Mutation:
         self._stages.begin()
         go_on(self._place.set_up(workspace, self._stages))
         root = str(workspace.folder)
-        surface.put(root, surface.changes(base, before.tree))
+        self._place.hold(workspace, before.tree)
         was = self._place.workspaces.look()
         outside = boundary.Outside(self._job, str(self._place.sandbox))
         failed = self._changed(workspace)

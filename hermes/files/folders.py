@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,10 +16,10 @@ _SYNC_BATCH = 128  # open at a time: a process has 1,024 descriptors, and not al
 _LONG_PATH = 2048  # half of what the system takes; a name of 255 bytes more still fits
 
 
-def make_folder(path: Path, *, durable: bool = False) -> None:
+def make_folder(path: Path, *, durable: bool = False, mode: int = 0o700) -> None:
     """Create ``path`` and its missing parents.
 
-    Writes: folders, mode 0700 before the umask; with ``durable`` also syncs each parent.
+    Writes: folders, of that mode before the umask; with ``durable`` also syncs each parent.
     """
     missing = []
     while not os.path.isdir(path):
@@ -26,7 +27,7 @@ def make_folder(path: Path, *, durable: bool = False) -> None:
         path = path.parent
     for folder in reversed(missing):
         with contextlib.suppress(FileExistsError):
-            operations.current.mkdir(str(folder), 0o700)
+            operations.current.mkdir(str(folder), mode)
         if durable:
             sync_folder(folder.parent)
 
@@ -134,6 +135,22 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except FileNotFoundError:
         return []
+
+
+def remove_folder(path: Path | str) -> bool:
+    """Remove a folder that is empty; False when it is not, or no folder.
+
+    Writes: one removal.
+    """
+    try:
+        operations.current.rmdir(os.fspath(path))
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            return False
+        raise
+    return True
 
 
 def set_mode(path: Path | str, mode: int) -> None:

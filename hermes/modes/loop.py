@@ -12,6 +12,7 @@ from hermes.model import IndexLine, Outcome
 from hermes.modes.slots import Slots
 from hermes.steps.plan import FENCED, HALTED, Planned, Stop, plan
 from hermes.steps.project import project
+from hermes.steps.promote import changes_workspace
 from hermes.steps.seal import judge, settle
 from hermes.steps.session import Session
 
@@ -106,6 +107,8 @@ class _Course:
                 self._tally.stopped = FENCED
                 return
             judge(self._session, finished.planned, finished.execution)
+            if changes_workspace(self._session) and not self.collect():
+                return  # it is done while nothing of the next run looks at the workspace
             self._keeper.project_now_and_then()
 
     def _fill(self, most: int) -> Stop | None:

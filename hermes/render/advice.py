@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hermes.decisions import Decision
 from hermes.model import Phase, Priority
 from hermes.render.text import command
 from hermes.status import Status
@@ -74,9 +75,24 @@ def _before(status: Status) -> str:
     return ""
 
 
+def refusal(status: Status) -> Advice | None:
+    """Return what to do about an accepted change that could not be promoted; None without one."""
+    last = status.promotion
+    if last is None or last.decision is not Decision.REFUSED:
+        return None
+    why = f"the change of {last.run_id} was accepted, and not promoted: {last.reason}"
+    look = command("show", exp=status.id, run=last.run_id)
+    return Advice(why, "", look, command("export", exp=status.id, format="patches", out="DIR"))
+
+
+def asked(status: Status) -> Advice | None:
+    """Return what a person is asked to do; None when there is nothing."""
+    return advice(status) or refusal(status)
+
+
 def needs_person(status: Status) -> bool:
     """Say whether the experiment waits for a decision (a pause without failures was one)."""
-    if status.phase is Phase.AWAITING_HUMAN:
+    if status.phase is Phase.AWAITING_HUMAN or refusal(status) is not None:
         return True
     return status.phase is Phase.PAUSED and status.failure_streak > 0
 

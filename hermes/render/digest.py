@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hermes.model import Event, IndexLine, Outcome
-from hermes.render.advice import advice, needs_person, ranked
+from hermes.render.advice import asked, needs_person, ranked
 from hermes.render.tables import table
 from hermes.render.text import CUT, NONE, cell, code, duration, number, params, plural, prose, when
 from hermes.status import Status
@@ -113,7 +113,7 @@ def _decisions(statuses: Sequence[Status]) -> list[str]:
 
 
 def _decision(status: Status) -> str:
-    told = advice(status)
+    told = asked(status)
     then = f" Then: `{told.command}`" if told else ""
     why = prose(told.why, _REASON) if told else "no reason is given"
     return f"- {code(status.id)} is {status.phase.value}: {why}.{then}"

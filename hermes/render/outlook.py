@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from hermes import policy
 from hermes.model import Phase
-from hermes.render.advice import advice, answers
+from hermes.render.advice import advice, answers, refusal
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, params, plural, prose, when
 from hermes.spec import Spec
@@ -29,6 +29,7 @@ def outlook_page(spec: Spec, state: ExperimentState, status: Status) -> str:
         f"# What happens next: {cell(status.id)}",
         _blocked(status) or _due(spec, state, status),
         _waiting(status),
+        _not_promoted(status),
         _next_run(spec, state, status),
         _retries(state.retries),
         _asked_for(state.steering),
@@ -50,6 +51,21 @@ def _blocked(status: Status) -> str:
         lines.append(f"Look: `{told.look}`")
     before = f"{told.before}, then: " if told.before else "Then: "
     return "\n".join([*lines, f"{before}`{told.command}`"])
+
+
+def _not_promoted(status: Status) -> str:
+    told = refusal(status)
+    if told is None:
+        return ""
+    lines = [
+        "## Waits for a person, and stops nothing",
+        "",
+        f"- Why: {prose(told.why, _REASON)}",
+        f"- Look: `{told.look}`",
+        f"- All kept changes as patches: `{told.command}`",
+        "- The next accepted change holds this one, and is promoted by itself.",
+    ]
+    return "\n".join(lines)
 
 
 def _due(spec: Spec, state: ExperimentState, status: Status) -> str:

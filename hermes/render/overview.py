@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hermes import codec
 from hermes.model import SCHEMA_VERSION
-from hermes.render.advice import advice, by_phase, needs_person, ranked
+from hermes.render.advice import asked, by_phase, needs_person, ranked
 from hermes.render.show import run_text, show_text
 from hermes.render.tables import Column, broken_command, columns, table, wrap
 from hermes.render.text import (
@@ -75,7 +75,7 @@ def _decisions(statuses: Sequence[Status]) -> str:
 
 
 def _decision(status: Status) -> str:
-    told = advice(status)
+    told = asked(status)
     if told is None:
         return f"- {code(status.id)} is {status.phase.value}."
     look = f"\n  Look: `{told.look}`." if told.look else ""
@@ -226,7 +226,7 @@ def _decisions_text(statuses: Sequence[Status], width: int) -> str:
 
 
 def _decision_text(status: Status, width: int) -> list[str]:
-    told = advice(status)
+    told = asked(status)
     why = clip(told.why, _REASON) if told else ""
     head = f"  {status.id} ({status.phase.value}): {why}"
     return [

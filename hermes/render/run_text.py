@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.policy import role_for
+from hermes.promotions import BRANCHES
 from hermes.render.exchange import exchange_section
 from hermes.render.show import usage, workspace
 from hermes.render.tables import table
@@ -321,10 +322,23 @@ def _consequence(
         streak = plural(state.failure_streak + 1, "failure")
         return f"Failures in a row, with this one: {streak}. The log files say more."
     if metrics.accepted:
-        return "The next runs of this tier are compared with this one."
+        compared = "The next runs of this tier are compared with this one."
+        return f"{compared}{_promoted(spec)}" if best is not None else compared
     if metrics.value is not None and _is_better(spec, metrics.value, best):
         return "Its value is the best of the tier so far, though it is not accepted."
     return "The best of the tier stays what it was."
+
+
+def _promoted(spec: Spec) -> str:
+    """Say where an accepted change of code goes; whether it got there, the journal tells."""
+    if not spec.is_code_loop:
+        return ""
+    where = {
+        "patch-only": "`artifacts/diff.patch` keeps the change.",
+        "apply-on-accept": "The change is to be applied to the workspace next.",
+        "commit-on-accept": f"The change is to be committed to {code(BRANCHES + spec.id)} next.",
+    }
+    return f"\n{where[spec.promotion_strategy]}"
 
 
 def _is_better(spec: Spec, value: float, best: Scored | None) -> bool:

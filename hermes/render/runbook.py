@@ -12,6 +12,7 @@ from typing import cast
 
 from hermes import codec
 from hermes.model import Json
+from hermes.promotions import BRANCHES
 from hermes.render.run_text import command_line
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, duration, fenced, number, prose
@@ -83,8 +84,20 @@ def _measured(spec: Spec) -> Iterable[tuple[str, str]]:
     yield "Metric", f"{cell(spec.metric)}, to {spec.metric_direction.value}"
     yield "Accepted when", _acceptance(spec.acceptance)
     yield "Rule in words", prose(spec.acceptance_rule, 1000)
+    yield "Accepted changes", _promotion(spec)
     yield "Constraints", _list(spec.constraints)
     yield "Mode", code(spec.mode)
+
+
+def _promotion(spec: Spec) -> str:
+    if not spec.is_code_loop:
+        return ""
+    where = {
+        "patch-only": "are kept as patches",
+        "apply-on-accept": "are applied to the workspace, each whole or not at all",
+        "commit-on-accept": f"are committed to the branch {code(BRANCHES + spec.id)}",
+    }[spec.promotion_strategy]
+    return f"{where}; `{command('export', exp=spec.id, format='patches', out='DIR')}` has them all"
 
 
 def _acceptance(rule: Acceptance) -> str:

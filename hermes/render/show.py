@@ -66,6 +66,7 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
     yield "Priority", f"{status.priority.value}{'' if status.autonomous else ', not autonomous'}"
     yield from _times(status)
     yield "Asked for", _asked_for(state)
+    yield "Promotion", _promotion(status)
     yield "Failures", f"{status.failure_streak} in a row" if status.failure_streak else ""
 
 
@@ -95,6 +96,13 @@ def _best(status: Status) -> str:
 def _best_params(status: Status, state: ExperimentState) -> Mapping[str, bool | int | float | str]:
     tops: list[Scored] = [top[0] for top in state.top_by_tier.values() if top]
     return next((top.params for top in tops if top.run_id == status.best_run), {})
+
+
+def _promotion(status: Status) -> str:
+    last = status.promotion
+    if last is None:
+        return ""
+    return clip(f"{last.run_id} {last.decision.value}: {last.reason}", _LONG)
 
 
 def _outcomes(counts: Mapping[str, int]) -> str:

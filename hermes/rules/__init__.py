@@ -18,6 +18,7 @@ def creators() -> dict[str, Creator]:
         control,
         digest,
         execute,
+        exporting,
         modes,
         plan,
         project,
@@ -30,7 +31,7 @@ def creators() -> dict[str, Creator]:
     )
 
     conveyor = (reclaim, plan, execute, seal, project, digest)
-    modules = (*conveyor, modes, control, steering, reporting, reproducing, upkeep)
+    modules = (*conveyor, modes, control, steering, reporting, reproducing, exporting, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
 
 

@@ -113,6 +113,7 @@ def code_order(session: Session, planned: Planned) -> CodeOrder | None:
         seen=known.seen,
         given=given,
         ask=commission(session, planned) if given is None else None,
+        applied=lambda: session.applied,
     )
 
 

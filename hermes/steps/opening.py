@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from hermes.decisions import Intent
 from hermes.lab import Lab
+from hermes.steps.promote import complete
 from hermes.steps.reconcile import reconcile
 from hermes.steps.session import Order, Session
 
@@ -25,6 +26,7 @@ def open_session(
         session = Session(lab, experiment, lease, order)
         reconcile(session)
         _accept_edit(session)
+        complete(session)
     except BaseException:
         lab.packages.close()
         lab.leases.release(lease)

@@ -12,6 +12,7 @@ from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.plan import Planned
+from hermes.steps.promote import promote
 from hermes.steps.ruling import Ruling, ruled
 from hermes.steps.session import Session
 from hermes.store.index import index_line
@@ -96,6 +97,7 @@ def settle(session: Session) -> IndexLine | None:
     else:  # it was sealed before, by an attempt that crashed
         session.state = history.read(session.lab, session.experiment).state
     _review(session)
+    promote(session, line)
     return line
 
 

@@ -24,6 +24,7 @@ from hermes.store.specs import LoadedSpec
 
 if TYPE_CHECKING:
     from hermes.executing.run import Executor
+    from hermes.promotions import Written
     from hermes.search.base import Strategy
     from hermes.spec import Spec
     from hermes.steps.coding import Codes
@@ -97,6 +98,7 @@ class Session:
         self.meanwhile: Callable[[], object] = lambda: None  # for when an agent is at work
         self.strategy: Strategy | None = None  # made when it is first asked: ``proposing``
         self.codes: Codes | None = None  # what is known of candidates: ``coding``
+        self.applied: Mapping[str, Written] = {}  # what promotions wrote into the workspace
         self.fenced_out = False
         self.has_planned = False
         self.checked_names: set[tuple[str, frozenset[str]]] = set()
