@@ -32,7 +32,15 @@ def code_rule(mapping: Mapping[str, Json]) -> Fault | None:
     if mapping.get("workspace_mode") == "in-place":
         what = "in-place is not for changing code: candidates are made in sandboxes."
         return ["workspace_mode"], what, "Write auto, git or copy."
-    return _two_changers(mapping)
+    return _two_changers(mapping) or _unclean(mapping)
+
+
+def _unclean(mapping: Mapping[str, Json]) -> Fault | None:
+    applied = mapping.get("promotion_strategy") == "apply-on-accept"
+    if not (applied and mapping.get("require_clean_workspace")):
+        return None
+    what = "the first accepted change would make the workspace unclean."
+    return ["require_clean_workspace"], what, "Remove it, or write commit-on-accept."
 
 
 def _changer(mapping: Mapping[str, Json]) -> str | None:

@@ -271,6 +271,13 @@ def test_a_candidate_that_outlived_its_evaluator_is_inconclusive(lab, tmp_path, 
     assert "the evaluator was changed" in outlived.reason
 
 
+def test_nothing_is_applied_to_a_workspace_that_another_slot_copies(lab, tmp_path, workspace):
+    code_experiment(lab, tmp_path, promotion_strategy="apply-on-accept")
+    with pytest.raises(RequestError, match="writes into the workspace while 2 runs"):
+        burst(lab, "exp", 3, parallel=2)
+    assert lines(lab) == ()
+
+
 def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):
     code_experiment(lab, tmp_path, mutation_command="echo 12 > value; echo HYPOTHESIS: a dozen")
     burst(lab, "exp", 2)
@@ -477,6 +484,10 @@ def test_an_unattended_cycle_is_not_due_before_a_usage_limit_ends(tmp_path, work
         ({"workspace_mode": "in-place"}, "in-place is not for changing code"),
         ({"agent_provider": "codex"}, "only one of the two can change code"),
         ({"agent_provider": "command", "mutation_command": None}, "needs the agent's command line"),
+        (
+            {"require_clean_workspace": True, "promotion_strategy": "apply-on-accept"},
+            "would make the workspace unclean",
+        ),
     ],
 )
 def test_a_spec_that_cannot_change_code_is_refused(lab, tmp_path, workspace, fields, what):

@@ -215,7 +215,13 @@ def _publish(session: Session, idea: Idea) -> Planned:
 
 
 def _check_slots(session: Session, spec: Spec) -> None:
-    """Refuse runs side by side in the user's own folder: they would measure each other."""
+    """Refuse runs side by side of which one would look at what the other writes."""
+    if spec.promotion_strategy == "apply-on-accept" and session.parallel > 1:
+        raise RequestError(
+            "promotion_strategy: apply-on-accept writes into the workspace while "
+            f"{session.parallel} runs at a time copy it.",
+            "Use commit-on-accept, or one run at a time (parallel=1, max_parallel: 1).",
+        )
     if spec.workspace_mode == "in-place" and session.parallel > 1:
         raise RequestError(
             f"workspace_mode: in-place has one folder for {session.parallel} runs at a time.",
