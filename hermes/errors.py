@@ -3,7 +3,8 @@
     LabError
     ├── RequestError        3   the request is wrong
     │   ├── UnknownName     3   a name that does not exist; says the nearest one
-    │   └── SpecError       3   a SPEC or search space that is refused; says line and key
+    │   ├── SpecError       3   a SPEC or search space that is refused; says line and key
+    │   └── AgentError      3   what an agent asked for or sent is refused; has a code
     ├── PersonNeeded        4   a person must decide before the lab goes on
     ├── Busy                5   another process holds it
     ├── NothingToDo         6   there is no work of the kind asked for
@@ -79,6 +80,14 @@ class UnknownName(RequestError):
 
 class SpecError(RequestError):
     """A SPEC or search space that is refused, with the place and the remedy."""
+
+
+class AgentError(RequestError):
+    """What an agent asked for or sent is refused; ``code`` is one word for programs."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.code = code
 
 
 class PersonNeeded(LabError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hermes.store.bundles import Bundles
     from hermes.store.control import Control
     from hermes.store.index import Index
+    from hermes.store.items import Items
     from hermes.store.journal import Journal
     from hermes.store.leases import Leases
     from hermes.store.ledger import Ledger
@@ -93,6 +94,13 @@ class Lab:
         from hermes.store.packages import Packages
 
         return Packages(self.layout)
+
+    @cached_property
+    def items(self) -> Items:
+        """Work in the hands of agents."""
+        from hermes.store.items import Items
+
+        return Items(self.layout)
 
     @cached_property
     def bundles(self) -> Bundles:

@@ -43,6 +43,8 @@ _PACKAGE = re.compile(
 
 
 _APPROVAL = re.compile(rf"(?P<experiment>{_ID})-\d{{6,18}}-[0-9a-f]{{8}}\Z", re.ASCII)
+_ITEM = re.compile(rf"(?P<experiment>{_ID})-item-[0-9a-f]{{8}}\Z", re.ASCII)
+WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z", re.ASCII)
 
 
 class PackageName(NamedTuple):
@@ -93,6 +95,17 @@ def approval_id(experiment: str, trial: int, mark: str) -> str:
 def approval_owner(name: str) -> str | None:
     """Return whose proposal has the id ``name``; None when it is no such id."""
     match = _APPROVAL.match(name)
+    return match["experiment"] if match else None
+
+
+def item_id(experiment: str, mark: str) -> str:
+    """Return the id of an agent's work item; ``mark`` are 8 hexadecimal digits, drawn at random."""
+    return f"{experiment}-item-{mark}"
+
+
+def item_owner(name: str) -> str | None:
+    """Return whose work item has the id ``name``; None when it is no such id."""
+    match = _ITEM.match(name)
     return match["experiment"] if match else None
 
 
@@ -187,6 +200,15 @@ class Layout:
         """Packages that wait to be ingested, and those set aside."""
         return self.dispatch / "complete"
 
+    @cached_property
+    def agents(self) -> Path:
+        """Work items in the hands of agents that think about them."""
+        return self.dispatch / "agents"
+
+    def item(self, item: str) -> ItemLayout:
+        """Every path of one work item."""
+        return ItemLayout(self.agents / item)
+
     def set_aside(self, package: str, number: int) -> Path:
         """The folder in which a package is kept that nobody can use, with the reason."""
         return self.complete / f"{package}{SET_ASIDE}{number}"
@@ -226,6 +248,7 @@ class Layout:
             self.locks,
             self.experiments,
             *(self.dispatch / stage for stage in STAGES),
+            self.agents,
             self.daily_digests,
             self.root / "digests" / "weekly",
             *(self.root / "control" / name for name in CONTROL_FOLDERS),
@@ -250,6 +273,10 @@ class Layout:
     def projection_lock(self, experiment: str) -> Path:
         """The lock file under which an experiment's projections (or the lab's) are written."""
         return self.locks / f"{experiment}.project"
+
+    def items_lock(self, experiment: str) -> Path:
+        """The lock file under which an experiment's work items are given out and taken back."""
+        return self.locks / f"{experiment}.items"
 
     # one experiment
     def experiment(self, experiment: str) -> ExperimentLayout:
@@ -481,3 +508,20 @@ class PackageLayout:
     def run(self) -> BundleLayout:
         """The bundle in the making; only its worker writes there."""
         return BundleLayout(self.folder / "run")
+
+
+@dataclass(frozen=True)
+class ItemLayout:
+    """Every path of one agent's work item."""
+
+    folder: Path
+
+    @cached_property
+    def item(self) -> Path:
+        """What was given out, to whom, and until when."""
+        return self.folder / "item.json"
+
+    @cached_property
+    def submission(self) -> Path:
+        """What the agent sent; there until the run that measures it is sealed."""
+        return self.folder / "submission.json"

@@ -1,7 +1,7 @@
 """In-memory twins of the stores of possession and of the append-only records.
 
 Each does what its store promises, by the shortest way and without a file; the state machines of
-``test_leases`` and ``test_journal`` hold the two together.
+``test_leases``, ``test_journal`` and ``test_items`` hold the two together.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import datetime
 from hermes.clock import Clock, format_time
 from hermes.model import Lease
 from hermes.store.processes import ProcessIdentity
+from hermes.submission import Submission, WorkItem
 
 QUARTER = 4
 
@@ -175,3 +176,37 @@ class TwinChain:
         """Return what the previous reading had not seen."""
         seen, self.unread = self.unread, []
         return seen
+
+
+@dataclass
+class TwinItems:
+    """Work items by id, with what was sent for each; and all that was set aside."""
+
+    given: dict[str, WorkItem] = field(default_factory=dict)
+    sent: dict[str, Submission] = field(default_factory=dict)
+    aside: list[tuple[str, str, Submission | None]] = field(default_factory=list)
+
+    def publish(self, item: WorkItem) -> bool:
+        if item.dispatch_id in self.given:
+            return False
+        self.given[item.dispatch_id] = item
+        return True
+
+    def submit(self, submission: Submission) -> bool:
+        if submission.dispatch_id not in self.given:
+            raise FileNotFoundError
+        if submission.dispatch_id in self.sent:
+            return False
+        self.sent[submission.dispatch_id] = submission
+        return True
+
+    def remove(self, dispatch_id: str) -> bool:
+        self.sent.pop(dispatch_id, None)
+        return self.given.pop(dispatch_id, None) is not None
+
+    def set_aside(self, dispatch_id: str, reason: str, submission: Submission | None) -> None:
+        was_there = dispatch_id in self.given
+        kept = [(name, what) for name, _, what in self.aside]
+        if was_there or submission is None or (dispatch_id, submission) not in kept:
+            self.aside.append((dispatch_id, reason, submission))
+        self.remove(dispatch_id)

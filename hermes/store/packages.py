@@ -13,7 +13,6 @@ package, and on ext4 without a journal each removal slows down the making of fil
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,6 +21,7 @@ from hermes import codec, files
 from hermes.errors import Fault
 from hermes.layout import Layout, PackageLayout, PackageName, package_name, parse_package
 from hermes.model import Execution, Manifest, Package
+from hermes.store.aside import new_place
 from hermes.store.package_files import (
     MADE,
     PLANNED,
@@ -200,9 +200,7 @@ class Packages:
 
         Writes: a new folder there with ``reason.txt`` and the package; returns that folder.
         """
-        kept = next(self._free_places(folder.folder.name))
-        files.make_folder(kept)
-        files.write_new(kept / "reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
+        kept = new_place(self._layout, folder.folder.name, reason)
         files.claim(folder.folder, kept / "package")
         return kept
 
@@ -222,11 +220,3 @@ class Packages:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return [self._layout.running / name for name in names if files.is_temporary(name)]
-
-    def _free_places(self, name: str) -> Iterator[Path]:
-        number = 1
-        while True:
-            place = self._layout.set_aside(name, number)
-            if not files.exists(place):
-                yield place
-            number += 1
