@@ -25,6 +25,8 @@ Escalation = Literal[
     "breakthrough_found", "blocked_on_external_access", "metric_regression_3_consecutive"
 ]
 
+DISPATCH = "dispatch"
+"""The provider of agents that come by themselves: ``agent_next`` and ``agent_submit``."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -170,6 +172,11 @@ class Spec:
         if self.mutation_command is not None:
             return True
         return self.agent_provider is not None and self.strategy != "llm"
+
+    @property
+    def waits_for_agents(self) -> bool:
+        """Say whether nobody is called to change the code: agents come and ask for work."""
+        return self.is_code_loop and self.agent_provider == DISPATCH
 
     @property
     def has_command(self) -> bool:

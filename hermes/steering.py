@@ -104,12 +104,13 @@ def fold_run(steering: Steering, run: IndexLine) -> Steering:
 
     A run that repeats another names a request that was taken then, so no line of it is to come.
     """
-    named = [name for name in (run.request, *run.ideas) if name is not None]
+    asked = None if run.origin is Origin.AGENT else run.request
+    named = [name for name in (asked, *run.ideas) if name is not None]
     if not named:
         return steering
     requests = dict(steering.requests)
     early = [name for name in named if requests.pop(name, None) is None and not run.parent_run]
-    ended = run.request is not None and not run.outcome.is_retried
+    ended = asked is not None and not run.outcome.is_retried
     return replace(
         steering,
         requests=requests,

@@ -41,6 +41,7 @@ class WorkItem:
 
     ``incumbent_run`` is the run whose code it was shown, None for the workspace as it is;
     ``evaluator`` is what had measured that, and ``surface_sha256`` the digest of what was shown.
+    ``executable`` names the files of it that may be executed, which a text cannot say.
     """
 
     schema_version: int
@@ -54,6 +55,7 @@ class WorkItem:
     evaluator: str | None
     surface_sha256: str
     fidelity_tier: str
+    executable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,24 @@ def check(submission: Submission, bounds: Bounds, present: Mapping[str, Kind]) -
 
     ``present`` is all that stands in the workspace that the agent was shown.
     """
+    check_bounds(submission, bounds)
     for path in submission.changes:
-        why = _form_fault(path) or _bounds_fault(path, bounds)
-        why = why or _place_fault(path, submission.changes, present)
-        if why is not None:
-            raise AgentError(
-                "outside",
-                f"The path {shown(path)} {why}.",
-                f"Change only files that mutable_paths match. {_AGAIN}",
-            )
+        _refuse(path, _place_fault(path, submission.changes, present))
+
+
+def check_bounds(submission: Submission, bounds: Bounds) -> None:
+    """Refuse paths that nothing may be changed at, wherever they lead. Raises AgentError."""
+    for path in submission.changes:
+        _refuse(path, _form_fault(path) or _bounds_fault(path, bounds))
+
+
+def _refuse(path: str, why: str | None) -> None:
+    if why is not None:
+        raise AgentError(
+            "outside",
+            f"The path {shown(path)} {why}.",
+            f"Change only files that mutable_paths match. {_AGAIN}",
+        )
 
 
 def _form_fault(path: str) -> str | None:

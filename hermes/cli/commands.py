@@ -122,6 +122,7 @@ _SEARCHING = (
     _PAUSE,
 )
 _CLASS = Variable("executor_class", help="only experiments of this executor class")
+_WORKER = Variable("worker", help="the agent's name, one of its own for each", default="agent")
 
 _TABLE = (
     Command("init", "Make the data root; running it again changes nothing."),
@@ -217,6 +218,21 @@ _TABLE = (
             Variable("params", help="the point, as JSON"),
             Variable("note", help="the idea in words, or why the point"),
         ),
+    ),
+    Command(
+        "agent_next",
+        "Give an agent a piece of work as JSON; {} when there is none.",
+        (_WORKER, _ONE_EXP, _CLASS),
+        json=True,
+    ),
+    Command(
+        "agent_submit",
+        "Measure an agent's change and answer with the verdict as JSON.",
+        (
+            Variable("file", "path", "the JSON that the agent wrote", required=True),
+            _WORKER,
+        ),
+        json=True,
     ),
     Command("status", "Show the lab at a glance.", (_FORMAT,), json=True),
     Command("experiments", "Show one line an experiment.", (_FORMAT,), json=True),

@@ -25,6 +25,8 @@ _EXPERIMENT = _ROOT.experiment("<experiment>")
 _BUNDLE = _EXPERIMENT.run("<run>")
 _PACKAGE = PackageLayout(_ROOT.running / "<dispatch-id>,a<attempt>,<worker>")
 
+_ITEM = _ROOT.item("<item>")
+
 _STANDINGS: tuple[tuple[object, Mapping[str, Standing]], ...] = (
     (
         _ROOT,
@@ -40,6 +42,7 @@ _STANDINGS: tuple[tuple[object, Mapping[str, Standing]], ...] = (
             "ready": "possession",
             "running": "possession",
             "complete": "possession",
+            "agents": "possession",
             "daily_digests": "derived",
             "approvals": "derived",
             "scratch": "cache",
@@ -70,6 +73,7 @@ _STANDINGS: tuple[tuple[object, Mapping[str, Standing]], ...] = (
         },
     ),
     (_PACKAGE, {"dispatch": "possession", "execution": "possession"}),
+    (_ITEM, {"item": "possession", "submission": "possession"}),
 )
 _STANDING_MEANINGS: Mapping[Standing, str] = {
     "canonical": "the record; never edited, never deleted",

@@ -106,6 +106,16 @@ class Workspaces:
             revision = self._revision(order)
         return self._described(order, mode, slot.work, revision)
 
+    def source(self, order: Order, pulse: Pulse) -> Source:
+        """Return what a sandbox would be made from now, and make none. Raises Fault, OSError.
+
+        Writes: a checkout in the sandbox's folder, where the workspace is taken from a commit.
+        """
+        revision = self._revision(order)
+        mode = self._mode(order, revision)
+        looked_at: Mode = "copy" if mode == "in-place" else mode
+        return self._source_of(self._slot_in(order.sandbox), order, looked_at, revision, pulse)
+
     def _mode(self, order: Order, revision: Revision | None) -> Mode:
         """Choose how the workspace is made; what git ignores is in no commit, so it is copied."""
         mode = choose_mode(order.spec, revision)

@@ -15,6 +15,7 @@ Creator = Callable[[], Any]
 def creators() -> dict[str, Creator]:
     """Return every task creator, by the name doit knows it by."""
     from hermes.rules import (
+        agents,
         control,
         digest,
         execute,
@@ -31,7 +32,8 @@ def creators() -> dict[str, Creator]:
     )
 
     conveyor = (reclaim, plan, execute, seal, project, digest)
-    modules = (*conveyor, modes, control, steering, reporting, reproducing, exporting, upkeep)
+    people = (modes, control, steering, agents)
+    modules = (*conveyor, *people, reporting, reproducing, exporting, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
 
 

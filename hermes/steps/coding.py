@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from hermes import codec, files
 from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
-from hermes.model import Code
+from hermes.model import Code, Origin
 from hermes.steps.commissioning import commission
 from hermes.steps.session import Session
+from hermes.steps.submitted import given
 
 if TYPE_CHECKING:
     from hermes.executing.candidate import CodeOrder, Given, Incumbent
@@ -118,10 +119,12 @@ def code_order(session: Session, planned: Planned) -> CodeOrder | None:
 
 
 def _given(session: Session, planned: Planned) -> Given | None:
-    """Return the candidate that was made before the run was cut off, if it got that far."""
+    """Return the candidate that an agent sent, or that was made before the run was cut off."""
     from hermes.executing import candidate
 
-    parent = planned.manifest.parent_run
+    request, parent = planned.manifest.request, planned.manifest.parent_run
+    if planned.manifest.origin is Origin.AGENT and request is not None:
+        return given(session, request)
     if parent is None:
         return None
     try:

@@ -127,14 +127,14 @@ def guidance(session: Session) -> Guidance:
     layout, notes = session.lab.layout, session.state.notes
     instructions = session.spec.at_tier(session.tier).agent_instruction_file
     return Guidance(
-        program=_text(layout.program),
-        decisions=_text(layout.changelog),
+        program=written(layout.program),
+        decisions=written(layout.changelog),
         notes="\n".join(f"{note.by}: {note.text}" for note in notes),
         instructions=_text(Path(instructions)) if instructions else "",
     )
 
 
-def _text(path: Path) -> str:
+def written(path: Path) -> str:
     """Return what stands in a person's file; nothing when it cannot be read."""
     try:
         return (files.read(path) or b"").decode("utf-8", "replace")

@@ -10,12 +10,13 @@ from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile, RequestError
 from hermes.files import Syncing
 from hermes.layout import PackageLayout, dispatch_id, run_id
-from hermes.model import SCHEMA_VERSION, Manifest, Outcome, Package, Params, Phase
+from hermes.model import SCHEMA_VERSION, Manifest, Origin, Outcome, Package, Params, Phase
 from hermes.spec import Spec
 from hermes.steps.coding import needs_baseline
 from hermes.steps.commissioning import agent_of
 from hermes.steps.proposing import Idea, next_idea
 from hermes.steps.session import Halted, Session, TakenOver
+from hermes.steps.submitted import is_there
 
 FENCED = "another process took the experiment over"
 HALTED = "it was asked to stop"
@@ -79,7 +80,7 @@ def _plan(session: Session) -> Planned | Stop:
     if planned is None:
         idea = next_idea(session)
         if idea is None:
-            return exhausted(session)
+            return _nothing_left(session)
         planned = _publish(session, idea)
     _begin(session, planned)
     return planned
@@ -152,6 +153,19 @@ def _spoken_for(session: Session) -> Stop | None:
     return None
 
 
+def _nothing_left(session: Session) -> Stop:
+    """Say why there is nothing to try just now."""
+    item = session.order.item
+    if item is not None:
+        return Stop(f"nothing that was sent for {item} waits to be measured")
+    if session.spec.at_tier(session.tier).waits_for_agents:
+        return Stop(
+            "the next change is an agent's to make",
+            f"An agent asks for work with `hermes-lab agent_next exp={session.experiment}`.",
+        )
+    return exhausted(session)
+
+
 def exhausted(session: Session) -> Stop:
     """Say that every point was tried; without a person who looks on, that is the end."""
     stop = Stop(
@@ -180,10 +194,18 @@ def _waiting(session: Session) -> Planned | None:
     for found in packages.running(session.experiment):
         if found.layout not in flying and packages.stage_of(found.layout) == "planned":
             content = packages.read(found.layout)
-            if content is not None and content[1].spec_sha256 == session.loaded.sha256:
+            if content is not None and not _is_ordered(session, content[1]):
+                continue  # it waits for whoever makes runs of all kinds
+            whole = content is not None and is_there(session, content[1])
+            if whole and content is not None and content[1].spec_sha256 == session.loaded.sha256:
                 return Planned(content[0], found.layout, content[1])
             packages.discard(found.layout)
     return None
+
+
+def _is_ordered(session: Session, manifest: Manifest) -> bool:
+    only = session.order.item
+    return only in (None, manifest.request) or manifest.origin is Origin.BASELINE
 
 
 def _publish(session: Session, idea: Idea) -> Planned:
@@ -245,7 +267,7 @@ def _check_parameters(session: Session, spec: Spec, params: Params) -> None:
 def _draft(session: Session, idea: Idea) -> Manifest:
     flying = (planned.manifest.iteration for planned in session.in_flight)
     iteration = max(session.state.last_iteration, *flying, 0) + 1
-    role = policy.role_for(session.spec, iteration)
+    role = idea.role or policy.role_for(session.spec, iteration)
     planned_at = _planning_time(session)
     return Manifest(
         schema_version=SCHEMA_VERSION,

@@ -13,12 +13,14 @@ from hermes.model import EMPTY, Json, Origin, Proposal
 from hermes.spec import Spec
 from hermes.steps.coding import needs_baseline
 from hermes.steps.session import Session
+from hermes.steps.submitted import is_there, next_submission, proposal_of
 
 if TYPE_CHECKING:
     from hermes.search.base import SearchContext, Strategy
     from hermes.search.space import Space
     from hermes.state import Retry
     from hermes.steering import Request
+    from hermes.store.items import Held
 
 PLAIN = "none"
 BASELINE = "baseline"
@@ -32,7 +34,7 @@ class Idea:
     """A proposal, the number of its trial, and the run it repeats, if any.
 
     ``request`` is the person's request that it answers, ``ideas`` those in words that go with it.
-    ``skip`` says that a person wants it passed over.
+    ``skip`` says that a person wants it passed over. ``role`` is the hat that an agent was given.
     """
 
     proposal: Proposal
@@ -42,27 +44,42 @@ class Idea:
     ideas: tuple[str, ...] = ()
     skip: bool = False
     reason: str = ""
+    role: str | None = None
 
 
 def next_idea(session: Session) -> Idea | None:
-    """Return what to try next; None when the search space has no point left.
+    """Return what to try next; None when there is nothing left to try.
 
-    What was cut off goes first, then what people asked for, then the strategy's own.
+    What was cut off goes first, then what agents sent, then what people asked for, then the
+    strategy's own. An order for one answer of an agent asks for nothing beyond it.
     """
     flying = [planned.manifest for planned in session.in_flight]
     trials, requests = {item.trial for item in flying}, {item.request for item in flying}
-    retry = next((item for item in session.state.retries if item.trial not in trials), None)
+    only = session.order.item
+    retries = (item for item in session.state.retries if only in (None, item.request))
+    cut_off = (item for item in retries if item.trial not in trials)
+    retry = next((item for item in cut_off if is_there(session, item)), None)
     if retry is not None:
         return _again(retry)
     if needs_baseline(session):
         proposal = Proposal(EMPTY, BASELINE, Origin.BASELINE, "the code as it is, to compare with")
         return Idea(proposal, next_trial(session))
+    sent = next_submission(session)
+    if sent is not None:
+        return _sent(session, sent)
+    if only is not None:
+        return None
     wanted = [item for item in session.state.steering.points if item.id not in requests]
     number = next_trial(session)
     if wanted:
         return _wanted(wanted[0], number)
     proposed = propose(session, number)
     return None if proposed is None else Idea(proposed, number, ideas=new_ideas(session))
+
+
+def _sent(session: Session, held: Held) -> Idea:
+    role = held.item.role if held.item is not None else None
+    return Idea(proposal_of(held), next_trial(session), request=held.dispatch_id, role=role)
 
 
 def next_trial(session: Session) -> int:
@@ -79,10 +96,12 @@ def propose(session: Session, number: int) -> Proposal | None:
     return strategy.ask(number, [item.manifest.params for item in session.in_flight])
 
 
-def _without_strategy(session: Session) -> Proposal:
+def _without_strategy(session: Session) -> Proposal | None:
     spec = session.spec.at_tier(session.tier)
     if not spec.is_code_loop:
         return Proposal(EMPTY, PLAIN, Origin.PLAIN)
+    if spec.waits_for_agents:
+        return None
     return Proposal(EMPTY, spec.agent_provider or MUTATION, Origin.STRATEGY)
 
 
@@ -94,8 +113,8 @@ def made_strategy(session: Session) -> Strategy | None:
 
 
 def _again(retry: Retry) -> Idea:
-    """Repeat a trial; what a person asked for stays that person's."""
-    origin = Origin.HUMAN if retry.origin is Origin.HUMAN else Origin.RETRY
+    """Repeat a trial; what a person asked for, or an agent sent, stays theirs."""
+    origin = retry.origin if retry.origin in (Origin.HUMAN, Origin.AGENT) else Origin.RETRY
     note = f"runs {retry.run_id} again: it was cut off"
     proposal = Proposal(retry.params, retry.strategy, origin, note, retry.parents)
     return Idea(proposal, retry.trial, retry.run_id, retry.request)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from hermes import codec, files
+from hermes.errors import Busy
 from hermes.layout import PackageLayout, parse_package
 from hermes.model import Execution, Manifest, Outcome, Package, Usage
+from hermes.steps import items
 from hermes.steps.consulting import clear_calls
 from hermes.steps.plan import Planned
 from hermes.steps.seal import seal
@@ -20,6 +24,8 @@ def reconcile(session: Session) -> None:
     packages = session.lab.packages
     packages.clear_unfinished(session.experiment)
     clear_calls(session.lab, session.experiment)
+    with suppress(Busy):  # whoever has them just now clears them by himself
+        items.clear(session.lab, session.experiment)
     for found in packages.running(session.experiment):
         folder = packages.take_over(found.layout, worker=session.worker)
         if folder is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from hermes import codec, files
 from hermes.errors import BrokenFile, LabError
 from hermes.lab import Lab
-from hermes.layout import PackageLayout, parse_package
+from hermes.layout import PackageLayout, item_owner, parse_package
 from hermes.steps.init import init
 from hermes.steps.opening import opened
 from hermes.steps.project import project, project_lab
@@ -39,6 +39,7 @@ def recover(lab: Lab) -> list[str]:
     done += [line for name in lab.experiments() for line in _recover_experiment(lab, name, told)]
     done += _clear_reproductions(lab)
     done += _set_aside_strangers(lab)
+    done += _set_aside_strange_items(lab)
     done += _renew_task_database(lab)
     done += [f"removed {path}" for path in _remove_temporaries(lab)]
     try:
@@ -94,6 +95,16 @@ def _set_aside_strangers(lab: Lab) -> Iterator[str]:
             aside = lab.packages.set_aside(
                 PackageLayout(lab.layout.running / name), "no package of a known experiment"
             )
+            yield f"set {name} aside as {aside.name}"
+
+
+def _set_aside_strange_items(lab: Lab) -> Iterator[str]:
+    """Move what is no work item of a known experiment out of ``dispatch/agents``."""
+    names = files.list_folder(lab.layout.agents)
+    known = set(lab.experiments())
+    for name in names:
+        if item_owner(name) not in known:
+            aside = lab.items.set_aside(name, "no work item of a known experiment", None)
             yield f"set {name} aside as {aside.name}"
 
 
@@ -174,15 +185,20 @@ def _remove_temporaries(lab: Lab) -> Iterator[Path]:
 
 def temporaries(lab: Lab) -> Iterator[Path]:
     """Find unfinished files and folders whose process is gone, outside of sealed bundles."""
-    from hermes.store.processes import start_time
-
     skipped = {lab.layout.scratch, *(lab.layout.experiment(e).runs for e in lab.experiments())}
     for folder, folders, names in os.walk(lab.layout.root):
         here = Path(folder)
         for name in [*folders, *names]:
-            owner = files.temporary_owner(name) if files.is_temporary(name) else None
-            if owner is not None and start_time(owner) is None:
+            if is_left(name):
                 yield here / name
         folders[:] = [
             name for name in folders if here / name not in skipped and not files.is_temporary(name)
         ]
+
+
+def is_left(name: str) -> bool:
+    """Say whether a name is that of unfinished work whose process is gone."""
+    from hermes.store.processes import start_time
+
+    owner = files.temporary_owner(name) if files.is_temporary(name) else None
+    return owner is not None and start_time(owner) is None

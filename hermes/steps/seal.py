@@ -11,6 +11,7 @@ from hermes.errors import LabError
 from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
 from hermes.state import fold_run
+from hermes.steps.items import put_by
 from hermes.steps.plan import Planned
 from hermes.steps.promote import promote
 from hermes.steps.ruling import Ruling, ruled
@@ -131,6 +132,7 @@ def _write(
     detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
     lab.record("sealed", manifest.experiment, line.run_id, detail)
     lab.packages.recycle(planned.folder)
+    put_by(lab, manifest.experiment, line)
     return line, len(written)
 
 

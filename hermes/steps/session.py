@@ -51,6 +51,7 @@ class Order:
     and autonomy do not hold it back. ``runs`` bounds the iterations, ``parallel`` those at a time
     (None: as the SPEC says). ``options`` are the strategy's, in the place of the SPEC's.
     ``waiting`` is told why nothing is run for a while, when that will pass by itself.
+    ``item`` names the work item whose answer alone is to be measured.
     ``halt`` says whether no further run is wanted; it raises when none may go on. While a run is
     entered into history within ``uncut``, no signal cuts that short.
     """
@@ -64,6 +65,7 @@ class Order:
     parallel: int | None = None
     options: Mapping[str, Json] | None = None
     waiting: Callable[[str], None] = _say_nothing
+    item: str | None = None
     halt: Callable[[], bool] = _go_on
     uncut: Callable[[], AbstractContextManager[None]] = nullcontext
 

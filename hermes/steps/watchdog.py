@@ -13,7 +13,7 @@ from pathlib import Path
 from hermes import files, history, policy
 from hermes.errors import BrokenFile, Busy
 from hermes.lab import Lab
-from hermes.layout import SET_ASIDE, parse_package
+from hermes.layout import SET_ASIDE, item_owner, parse_package
 from hermes.model import Phase
 from hermes.steps.digest import damaged
 from hermes.steps.project import broken_tokens, differing, differing_of_lab
@@ -182,7 +182,7 @@ def _strangers(lab: Lab) -> Iterator[Finding]:
         if name not in known or not path.is_dir():
             yield Finding(str(path), "is no experiment", "Move it elsewhere")
     for name in files.list_folder(lab.layout.complete):
-        if SET_ASIDE in name:
+        if SET_ASIDE in name and item_owner(name.partition(SET_ASIDE)[0]) is None:
             path = lab.layout.complete / name
             yield Finding(str(path), "is a package that nobody could use", _LOOK)
 
