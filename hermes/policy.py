@@ -52,6 +52,18 @@ def is_due(status: Status, now: str) -> bool:
     return status.last_run_at is not None and status.last_run_at > now
 
 
+def has_turn(status: Status, now: str, *, sent: bool) -> bool:
+    """Say whether an unattended cycle has a run to make; ``sent``: an agent's answer waits.
+
+    Where agents come by themselves there is nothing to make but the first baseline, and what they
+    sent, which has waited for its turn already.
+    """
+    if sent and status.phase in _ELIGIBLE:
+        return True
+    idle = status.waits_for_agents and status.best_run is not None
+    return not idle and is_due(status, now)
+
+
 def in_turn(statuses: Iterable[Status], *, now: str | None = None) -> list[Status]:
     """Order experiments: urgent before high before normal before low, longest-waiting first.
 

@@ -46,6 +46,7 @@ class Status:
 
     ``requests`` is how many points and ideas of people wait for their turn. ``promotion`` is what
     became of the change that was accepted last.
+    ``waits_for_agents``: nobody is called to change the code, agents come and ask for work.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Status:
     approvals: tuple[Approval, ...] = ()
     requests: int = 0
     promotion: Promotion | None = None
+    waits_for_agents: bool = False
 
     @property
     def waiting_since(self) -> str:
@@ -127,6 +129,7 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
         approvals=_approvals(state),
         requests=len(state.steering.requests),
         promotion=state.promotions.last,
+        waits_for_agents=spec.at_tier(tier).waits_for_agents,
     )
 
 

@@ -14,7 +14,7 @@ from hermes.render.advice import advice, answers, refusal
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, params, plural, prose, when
 from hermes.spec import Spec
-from hermes.state import ExperimentState, Retry
+from hermes.state import ExperimentState, Retry, current_tier
 from hermes.status import Status
 from hermes.steering import Request, Steering
 
@@ -75,6 +75,9 @@ def _due(spec: Spec, state: ExperimentState, status: Status) -> str:
             f"The next cycle runs nothing and sets the phase to {change.phase.value}: "
             f"{prose(change.reason, _REASON)}"
         )
+    if status.waits_for_agents and status.best_run is not None:
+        ask = command("agent_next", exp=status.id)
+        return f"Nobody is called to change the code: agents ask for work with `{ask}`."
     cadence = f"cadence {code(spec.cadence)}" if spec.cadence else "no cadence is set"
     if status.next_due_at is None:
         return f"It is due in every cycle ({cadence})."
@@ -103,9 +106,20 @@ def _what(spec: Spec, state: ExperimentState) -> str:
         return f"a trial that was cut off, {code(state.retries[0].run_id)}, again"
     if state.steering.points:
         return f"what a person asked for, {code(state.steering.points[0].id)}"
+    if spec.strategy is None and spec.is_code_loop:
+        return _change(spec, state)
     if spec.strategy is None:
         return "the commands as they are, no strategy is set"
     return f"what the strategy {code(spec.strategy)} proposes"
+
+
+def _change(spec: Spec, state: ExperimentState) -> str:
+    tier = current_tier(state, spec.first_tier)
+    if state.best(tier) is None:
+        return "the code as it is, for candidates to be compared with"
+    if spec.at_tier(tier).waits_for_agents:
+        return "what an agent sends"
+    return "a change of the code"
 
 
 def _waiting(status: Status) -> str:

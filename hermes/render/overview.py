@@ -119,9 +119,14 @@ def _row(status: Status) -> tuple[str, ...]:
         cell(f"{status.metric}, {status.metric_direction.value}"),
         cell(status.last_outcome or NONE),
         when(status.last_run_at),
-        when(status.next_due_at),
+        _next_due(status),
         cell(status.goal),
     )
+
+
+def _next_due(status: Status) -> str:
+    """Return when the next run may be planned, or who is to ask for it."""
+    return "agent_next" if status.waits_for_agents else when(status.next_due_at)
 
 
 # terminal
@@ -177,7 +182,7 @@ def experiments_text(statuses: Sequence[Status], *, width: int) -> str:
 
 
 def _table_text(statuses: Sequence[Status], width: int, *, mark: str = "") -> str:
-    heads = _heads(any(status.next_due_at for status in statuses), mark)
+    heads = _heads(any(status.next_due_at or status.waits_for_agents for status in statuses), mark)
     return columns(heads, [_row_text(status) for status in statuses], width=width)
 
 
@@ -208,7 +213,7 @@ def _row_text(status: Status) -> tuple[str, ...]:
         status.priority.value,
         clip(status.current_fidelity_tier, 16),
         when(status.last_run_at),
-        when(status.next_due_at),
+        _next_due(status),
         clip(status.goal, 60),
     )
 

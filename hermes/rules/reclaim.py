@@ -14,17 +14,23 @@ def task_reclaim() -> dict[str, Any]:
 
 
 def nothing_to_reclaim() -> bool:
-    """Say whether every package in ``running`` is in living hands."""
+    """Say whether all work is in living hands: every package, and every item of an agent."""
+    from hermes.steps.items import overdue
     from hermes.steps.reclaim import reclaimable
 
-    return not (view().lab.is_there and reclaimable(view().lab))
+    lab = view().lab
+    return not (lab.is_there and (reclaimable(lab) or overdue(lab)))
 
 
 def reclaim_all() -> None:
     """Reclaim each experiment on its own, so that a broken one does not stop the others."""
+    from hermes.steps import items
     from hermes.steps.reclaim import reclaim, reclaimable
 
     lab = view().lab
+    for experiment in items.overdue(lab):
+        with turns.put_down_if_broken():
+            items.clear(lab, experiment)
     for experiment in reclaimable(lab):
         with turns.put_down_if_broken():
             reclaim(lab, experiment)

@@ -162,10 +162,11 @@ class View:
     def _free(self) -> Iterator[Status]:
         """Every experiment that is due and free, in turn; one is looked at when it is its turn."""
         only, allowed = self.given("exp", str), self.given("executor_class", str)
+        sent = {held.experiment for held in self.lab.items.held() if held.submission is not None}
         due = [
             status
             for status in self.statuses()
-            if policy.is_due(status, self.now)
+            if policy.has_turn(status, self.now, sent=status.id in sent)
             and (only is None or status.id == only)
             and (allowed is None or status.executor_class == allowed)
         ]

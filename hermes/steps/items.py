@@ -61,9 +61,10 @@ def _age(held: Held) -> tuple[str, str]:
 
 
 def overdue(lab: Lab) -> list[str]:
-    """Return the experiments that have an item whose time is up."""
+    """Return the experiments that have an item whose time is up, or that cannot be read."""
     now = lab.now()
-    return sorted({held.experiment for held in lab.items.held() if held.is_over(now)})
+    found = {held.experiment for held in lab.items.held() if held.is_over(now)}
+    return sorted(found.intersection(lab.experiments())) if found else []
 
 
 def clear(lab: Lab, experiment: str) -> None:

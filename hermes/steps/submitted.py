@@ -28,11 +28,13 @@ BY_AN_AGENT = "agent"
 
 
 def next_submission(session: Session) -> Held | None:
-    """Return the oldest answer of an agent that no run in flight measures; None without one.
+    """Return the oldest answer of an agent that no run on its way measures; None without one.
 
     Writes: perhaps what cannot be measured, set aside.
     """
     flying = {planned.manifest.request for planned in session.in_flight}
+    if session.sealing is not None:  # judged, and not in the index yet
+        flying.add(session.sealing.line.request)
     only = session.order.item
     for held in waiting(session.lab, session.experiment):
         if held.dispatch_id in flying or only not in (None, held.dispatch_id):
