@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 GROUP = "hermes_lab.agents"
 COMMAND = "command"
-DISPATCH = "dispatch"
 _BUILT_IN = {
     "aider": "hermes.agents.aider",
     "claude-code": "hermes.agents.claude_code",

@@ -13,9 +13,9 @@ from hermes import codec, files
 from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
 from hermes.model import Code, Origin
+from hermes.steps import submitted
 from hermes.steps.commissioning import commission
 from hermes.steps.session import Session
-from hermes.steps.submitted import given
 
 if TYPE_CHECKING:
     from hermes.executing.candidate import CodeOrder, Given, Incumbent
@@ -124,7 +124,7 @@ def _given(session: Session, planned: Planned) -> Given | None:
 
     request, parent = planned.manifest.request, planned.manifest.parent_run
     if planned.manifest.origin is Origin.AGENT and request is not None:
-        return given(session, request)
+        return submitted.given(session, request)
     if parent is None:
         return None
     try:

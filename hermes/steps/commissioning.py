@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 def agent_of(session: Session) -> tuple[Agent, Settings] | None:
     """Return who changes the code of the present tier; None when a command does, or nobody.
 
+    Nobody either where agents come by themselves, and when only what one of them sent is measured.
     Raises RequestError for an agent that could not be asked.
     """
     spec = session.spec.at_tier(session.tier)
-    if not spec.is_code_loop or spec.agent_provider is None:
+    by_itself = spec.waits_for_agents or session.order.item is not None
+    if by_itself or not spec.is_code_loop or spec.agent_provider is None:
         return None
     from hermes.agents.providers import adapter_folders, check_agent, settings_of
 

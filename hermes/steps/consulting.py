@@ -130,7 +130,7 @@ def guidance(session: Session) -> Guidance:
         program=written(layout.program),
         decisions=written(layout.changelog),
         notes="\n".join(f"{note.by}: {note.text}" for note in notes),
-        instructions=_text(Path(instructions)) if instructions else "",
+        instructions=written(Path(instructions)) if instructions else "",
     )
 
 

@@ -134,6 +134,8 @@ def _refused(session: Session) -> Stop | None:
 def _limited(session: Session) -> Stop | None:
     """Wait for the end of the limit that the agent's account has reached."""
     until = session.state.memory.resets_at
+    if session.order.item is not None:
+        return None  # nobody is asked
     if until is None or until <= session.lab.now():
         return None
     return Stop(

@@ -56,9 +56,8 @@ def next_idea(session: Session) -> Idea | None:
     flying = [planned.manifest for planned in session.in_flight]
     trials, requests = {item.trial for item in flying}, {item.request for item in flying}
     only = session.order.item
-    retries = (item for item in session.state.retries if only in (None, item.request))
-    cut_off = (item for item in retries if item.trial not in trials)
-    retry = next((item for item in cut_off if is_there(session, item)), None)
+    cut_off = [item for item in session.state.retries if item.trial not in trials]
+    retry = next((item for item in cut_off if _is_to_be_repeated(session, item)), None)
     if retry is not None:
         return _again(retry)
     if needs_baseline(session):
@@ -75,6 +74,12 @@ def next_idea(session: Session) -> Idea | None:
         return _wanted(wanted[0], number)
     proposed = propose(session, number)
     return None if proposed is None else Idea(proposed, number, ideas=new_ideas(session))
+
+
+def _is_to_be_repeated(session: Session, retry: Retry) -> bool:
+    only = session.order.item
+    ordered = only in (None, retry.request) or retry.strategy == BASELINE
+    return ordered and is_there(session, retry)
 
 
 def _sent(session: Session, held: Held) -> Idea:
