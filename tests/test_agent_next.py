@@ -67,6 +67,20 @@ def test_the_same_worker_that_asks_again_gets_the_same_item(lab):
     assert len(held(lab)) == 1
 
 
+def test_one_worker_that_asks_twice_at_once_gets_one_item(lab, monkeypatch):
+    look, other = agent_next.shown_to, []
+
+    def looking(*args):
+        if not other:
+            other.append(None)
+            other.append(ask(lab, "ada").item)
+        return look(*args)
+
+    monkeypatch.setattr(agent_next, "shown_to", looking)
+    assert ask(lab, "ada").item == other[1]
+    assert len(held(lab)) == 1
+
+
 def test_another_worker_gets_an_item_of_its_own(lab):
     assert ask(lab, "ada").item.dispatch_id != ask(lab, "bob").item.dispatch_id
     assert len(held(lab)) == 2

@@ -157,6 +157,9 @@ def _new(lab: Lab, wish: Wish, experiment: str) -> Work:
     executable = tuple(sorted(path for path, file in shown.tree.items() if file.executable))
     item = replace(item, surface_sha256=shown.digest, executable=executable)
     with lab.items.lock(experiment):
+        mine = _held(lab, wish, {experiment})
+        if mine is not None:  # the same worker asked from another process
+            return _work(lab, mine)
         out = lab.items.held(experiment)
         _check_open(past, out, attended=attended)
         item = replace(item, role=_role(past, out))

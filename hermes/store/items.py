@@ -143,7 +143,7 @@ class Items:
             return known
         kept = new_place(self._layout, dispatch_id, reason)
         if content is not None:
-            files.write_new(kept / _SUBMISSION, content, durable=True)
+            files.create_once(kept / _SUBMISSION, content)
         files.claim(folder, kept / "item")
         files.sync_paths([kept, kept.parent])
         return kept
