@@ -87,6 +87,19 @@ def read_decision(bundle: BundleLayout) -> Decision:
         raise BrokenFile(str(bundle.decision), str(error)) from None
 
 
+def is_whole(bundle: BundleLayout, code: Code | None) -> bool:
+    """Say whether the candidate that a record speaks of, if it does, is in the bundle."""
+    from hermes.executing import candidate
+
+    if code is None or code.candidate is None:
+        return True
+    try:
+        candidate.load(bundle)
+    except BrokenFile:
+        return False
+    return True
+
+
 def codes(session: Session) -> Codes:
     """Return what the session knows of candidates, read when it is first asked."""
     if session.codes is None:

@@ -9,6 +9,7 @@ from hermes.errors import Busy
 from hermes.layout import PackageLayout, parse_package
 from hermes.model import Execution, Manifest, Outcome, Package, Usage
 from hermes.steps import items
+from hermes.steps.coding import is_whole
 from hermes.steps.consulting import clear_calls
 from hermes.steps.plan import Planned
 from hermes.steps.seal import seal
@@ -74,6 +75,8 @@ def _seal_remains(
 
     packages = session.lab.packages
     execution = packages.read_execution(folder)
+    if execution is not None and not is_whole(folder.run, execution.code):
+        execution = None  # losing power took a part of what was measured
     if execution is None:
         stop_marked(f"LAB_RUN_ID={manifest.run_id}")  # what a killed owner left running
         packages.detach_logs(folder)

@@ -120,12 +120,14 @@ class Items:
     def remove(self, dispatch_id: str) -> bool:
         """Take an item back; False when it was gone already.
 
-        Writes: a rename to a temporary name, then removals.
+        Writes: a rename to a temporary name, its sync (else losing power could bring the item back
+        without its answer), then removals.
         """
         folder = self._layout.item(dispatch_id).folder
         temporary = files.temporary_beside(folder)
         if not files.claim(folder, temporary):
             return False
+        files.sync_folder(folder.parent)
         files.remove_tree(temporary)
         return True
 
