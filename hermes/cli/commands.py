@@ -122,6 +122,7 @@ _SEARCHING = (
     _PAUSE,
 )
 _CLASS = Variable("executor_class", help="only experiments of this executor class")
+_ONLY_JSON = Variable("format", "choice", "it is always JSON", default="json", choices=("json",))
 _WORKER = Variable("worker", help="the agent's name, one of its own for each", default="agent")
 
 _TABLE = (
@@ -222,7 +223,7 @@ _TABLE = (
     Command(
         "agent_next",
         "Give an agent a piece of work as JSON; {} when there is none.",
-        (_WORKER, _ONE_EXP, _CLASS),
+        (_WORKER, _ONE_EXP, _CLASS, _ONLY_JSON),
         json=True,
     ),
     Command(
@@ -231,6 +232,7 @@ _TABLE = (
         (
             Variable("file", "path", "the JSON that the agent wrote", required=True),
             _WORKER,
+            _ONLY_JSON,
         ),
         json=True,
     ),
