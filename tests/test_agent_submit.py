@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import datetime
 
 import pytest
@@ -16,6 +17,7 @@ from hermes.errors import AgentError
 from hermes.model import Origin, Outcome, Phase
 from hermes.modes.loop import Tally
 from hermes.modes.submitting import submitted
+from hermes.steps import agent_submit
 from hermes.steps.agent_submit import read_file, receive
 from hermes.steps.lifecycle import set_phase
 from hermes.steps.opening import opened
@@ -100,6 +102,23 @@ def test_what_was_taken_and_not_measured_yet_can_be_sent_again(lab, item):
     assert receive(lab, sent(item, 7), "ada").measured is None
     assert receive(lab, sent(item, 7), "ada").measured is None
     assert measure(lab, item).value == 7.0
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_what_is_measured_and_put_by_while_it_is_sent_again_is_told(lab, item, monkeypatch, call):
+    receive(lab, sent(item, 7), "ada")
+    whole, calls = agent_submit._open_item, []
+
+    def meanwhile(*args):
+        calls.append(args)
+        if len(calls) == call:
+            monkeypatch.setattr(lab.items, "lock", lambda experiment: nullcontext())
+            measure(lab, item)
+        return whole(*args)
+
+    monkeypatch.setattr(agent_submit, "_open_item", meanwhile)
+    assert receive(lab, sent(item, 7), "ada").measured.value == 7.0
+    assert aside(lab) == []
 
 
 def test_another_change_for_an_item_that_waits_is_refused_and_the_first_one_measured(lab, item):

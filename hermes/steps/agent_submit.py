@@ -45,17 +45,22 @@ def receive(lab: Lab, data: bytes, worker: str) -> Taken:
     lab.require()
     submission = parse(data)
     experiment = _experiment(lab, submission)
-    taken = Taken(submission.dispatch_id, experiment)
-    measured = items.answers(lab, experiment).get(submission.dispatch_id)
-    if measured is not None:
-        return Taken(submission.dispatch_id, experiment, measured)
-    with lab.items.lock(experiment):
-        item = _open_item(lab, submission, worker)
-    past = history.read(lab, experiment)
-    bounds = bounds_of(past.spec.spec.at_tier(item.fidelity_tier))
-    check(submission, bounds, shown_to(lab, item, past).present)
-    _write(lab, submission, worker)
-    return taken
+    measured = _measured(lab, submission)
+    if measured is None:
+        with lab.items.lock(experiment):
+            item = _open_item(lab, submission, worker)
+        if item is not None:
+            past = history.read(lab, experiment)
+            bounds = bounds_of(past.spec.spec.at_tier(item.fidelity_tier))
+            check(submission, bounds, shown_to(lab, item, past).present)
+            _write(lab, submission, worker)
+        measured = _measured(lab, submission)
+    return Taken(submission.dispatch_id, experiment, measured)
+
+
+def _measured(lab: Lab, submission: Submission) -> IndexLine | None:
+    experiment = item_owner(submission.dispatch_id) or ""
+    return items.answers(lab, experiment).get(submission.dispatch_id)
 
 
 def _experiment(lab: Lab, submission: Submission) -> str:
@@ -74,14 +79,19 @@ def _unknown(submission: Submission) -> AgentError:
 def _write(lab: Lab, submission: Submission, worker: str) -> None:
     with lab.items.lock(item_owner(submission.dispatch_id) or ""):
         item = _open_item(lab, submission, worker)
-        fresh = lab.items.submit(submission)
-    if fresh:
-        lab.record("submitted", item.experiment, detail=submission.dispatch_id)
+        if item is not None and lab.items.submit(submission):
+            lab.record("submitted", item.experiment, detail=submission.dispatch_id)
 
 
-def _open_item(lab: Lab, submission: Submission, worker: str) -> WorkItem:
-    """Return the item that is answered. Raises AgentError when an answer cannot count any more."""
+def _open_item(lab: Lab, submission: Submission, worker: str) -> WorkItem | None:
+    """Return the item that is answered; None when the same was measured and put by meanwhile.
+
+    The caller holds the lock of the experiment's items. Raises AgentError when an answer cannot
+    count any more.
+    """
     held = lab.items.read(submission.dispatch_id)
+    if held is None and _measured(lab, submission) is not None:
+        return None
     if held is None or held.item is None:
         if _was_given(lab, submission.dispatch_id):
             raise _late(lab, submission, held)
