@@ -376,3 +376,11 @@ def test_a_second_experiment_is_not_touched(lab, item, tmp_path):
     a_loop(lab, tmp_path, "other")
     submit(lab, sent(item, 7))
     assert lines(lab, "other") == ()
+
+
+def test_an_accepted_change_is_applied_where_the_spec_asks_for_that(tmp_path):
+    lab = a_lab_with_a_loop(tmp_path / "lab", tmp_path, promotion_strategy="apply-on-accept")
+    turn(lab, 7)
+    assert (tmp_path / "workspace" / VALUE).read_text() == "7\n"
+    assert turn(lab, 6).accepted
+    assert (tmp_path / "workspace" / VALUE).read_text() == "6\n"
