@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hermes.acceptance import Decision
 from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.policy import role_for
 from hermes.promotions import BRANCHES
+from hermes.render import code_run
 from hermes.render.exchange import exchange_section
 from hermes.render.show import usage, workspace
+from hermes.render.stages import commands
 from hermes.render.tables import table
 from hermes.render.text import (
     CUT,
@@ -27,12 +30,11 @@ from hermes.render.text import (
     prose,
     when,
 )
-from hermes.spec import Acceptance, Command, Spec
+from hermes.spec import Acceptance, Spec
 from hermes.state import ExperimentState, Scored
 
 _MOST_PARENTS = 10
 _MOST_SECONDARY = 40
-_COMMAND = 160
 _MOST_PATTERNS = 10
 
 _ORIGINS = {
@@ -60,9 +62,7 @@ Goal: {prose(spec.goal)}
 
 ## What is tried
 
-{_tried(manifest)}
-
-Command: {commands(spec.at_tier(manifest.fidelity_tier))}
+{_to_try(spec.at_tier(manifest.fidelity_tier), manifest, state)}
 Role {code(manifest.role)}, tier {code(manifest.fidelity_tier)}, trial {manifest.trial}, \
 seed {manifest.seed}, executor class {code(manifest.executor_class)}.
 It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes * 60)}.
@@ -77,8 +77,18 @@ It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes *
 {exchange_section(exchange) if exchange else ""}"""
 
 
-def result_text(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
-    """Return RESULT.md; ``state`` is the experiment's before this run was sealed."""
+def result_text(
+    spec: Spec,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    state: ExperimentState,
+    *,
+    decision: Decision | None = None,
+) -> str:
+    """Return RESULT.md; ``state`` is the experiment's before this run was sealed.
+
+    ``decision`` is what was decided of a candidate that was measured.
+    """
     best = state.best(manifest.fidelity_tier)
     return f"""\
 # Result of iteration {manifest.iteration}: {escape(manifest.experiment)}
@@ -95,11 +105,11 @@ Run {code(manifest.run_id)}: {_headline(metrics)}
 
 ## Result
 
-{_result(manifest, metrics)}
+{_result(manifest, metrics)}{_samples(decision)}
 
 ## Interpretation
 
-{_interpretation(spec, manifest, metrics, best)}
+{_interpretation(spec, manifest, metrics, best, decision)}
 
 ## Next
 
@@ -108,6 +118,14 @@ Run {code(manifest.run_id)}: {_headline(metrics)}
 
 
 # what is tried
+
+
+def _to_try(spec: Spec, manifest: Manifest, state: ExperimentState) -> str:
+    """Return what is tried and what runs; ``spec`` stands at the run's tier."""
+    if not spec.is_code_loop or manifest.outcome is Outcome.SKIPPED:
+        return f"{_tried(manifest)}\n\nCommand: {commands(spec)}"
+    params = f"\n\n{_params(manifest)}\n" if manifest.params else ""
+    return code_run.code_plan(spec, manifest, state) + params
 
 
 def _tried(manifest: Manifest) -> str:
@@ -120,23 +138,6 @@ def _params(manifest: Manifest) -> str:
     if not manifest.params:
         return "No parameters are set."
     return json_block(manifest.params, "manifest.json")
-
-
-def commands(spec: Spec) -> str:
-    """Return the command that a run executes, on one line, as Markdown."""
-    chosen = spec.executor_command or spec.validation_command
-    if chosen is None:
-        return "none is configured, so the run is a stub and has no metric."
-    return code(command_line(chosen), _COMMAND)
-
-
-def command_line(given: Command) -> str:
-    """Return a command of a SPEC as text; a list is shown as it would be typed."""
-    if isinstance(given, str):
-        return given
-    import shlex
-
-    return shlex.join(given)
 
 
 def _why(manifest: Manifest) -> str:
@@ -191,6 +192,8 @@ def _headline(metrics: RunMetrics) -> str:
 
 
 def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
+    if manifest.code is not None:
+        return code_run.stated(manifest.code)
     if manifest.note:
         return f"Stated in the plan: {prose(manifest.note)}"
     if manifest.origin is Origin.PLAIN:
@@ -202,13 +205,18 @@ def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
 
 def _method(spec: Spec, manifest: Manifest) -> str:
     tiered = spec.at_tier(manifest.fidelity_tier)
+    found = manifest.code
+    done = (
+        f"Command: {commands(tiered)}" if found is None else code_run.made(tiered, manifest, found)
+    )
+    shown = "" if found is not None and not manifest.params else f"\n{_tried(manifest)}"
     return (
-        f"Command: {commands(tiered)}\n"
+        f"{done}\n"
         f"Role {code(manifest.role)}, strategy {code(manifest.strategy)} "
         f"({manifest.origin.value}), tier {code(manifest.fidelity_tier)}, "
         f"seed {manifest.seed}, trial {manifest.trial}.\n"
-        f"{_workspace(manifest.workspace)}\n{_tried(manifest)}"
-    )
+        f"{_workspace(manifest.workspace)}{shown}"
+    ).rstrip("\n")
 
 
 def _workspace(facts: Mapping[str, Json]) -> str:
@@ -220,13 +228,14 @@ def _result(manifest: Manifest, metrics: RunMetrics) -> str:
     status = "none" if manifest.exit_status is None else str(manifest.exit_status)
     lines = [
         f"- Outcome: {metrics.outcome.value}",
-        f"- {cell(metrics.metric)}: {_value(metrics)}",
+        f"- {cell(metrics.metric)}: {_value(manifest, metrics)}",
         f"- Reason: {prose(manifest.reason) or 'none given'}",
         f"- Exit status: {status}",
         f"- Time: {when(manifest.started_at)} to {when(manifest.completed_at)} UTC",
         f"- Cost: {usage(manifest.usage) if manifest.usage else 'not measured'}",
     ]
     lines.extend(_missing(manifest.workspace))
+    lines.extend(filter(None, [code_run.spent(manifest.code)] if manifest.code else ()))
     return "\n".join(lines) + _secondary(metrics.secondary)
 
 
@@ -242,8 +251,16 @@ def _missing(facts: Mapping[str, Json]) -> Iterator[str]:
             yield f"- Matched no file ({code(field)}): {shown}{rest}"
 
 
-def _value(metrics: RunMetrics) -> str:
-    return "none" if metrics.value is None else repr(metrics.value)
+def _value(manifest: Manifest, metrics: RunMetrics) -> str:
+    if metrics.value is not None:
+        return repr(metrics.value)
+    if manifest.code is None or manifest.code.measured is None:
+        return "none"
+    return f"none; {number(manifest.code.measured)} was measured, and what is not accepted has none"
+
+
+def _samples(decision: Decision | None) -> str:
+    return "" if decision is None else f"\n\n{code_run.samples(decision)}"
 
 
 def _secondary(values: Mapping[str, float]) -> str:
@@ -274,8 +291,14 @@ _MEANINGS = {
 
 
 def _interpretation(
-    spec: Spec, manifest: Manifest, metrics: RunMetrics, best: Scored | None
+    spec: Spec,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    best: Scored | None,
+    decision: Decision | None,
 ) -> str:
+    if decision is not None:
+        return code_run.verdict(metrics.outcome, manifest.reason, decision)
     if metrics.value is None:
         return _MEANINGS.get(metrics.outcome, "The run succeeded without a value.")
     tier = code(manifest.fidelity_tier)

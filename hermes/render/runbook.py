@@ -13,7 +13,7 @@ from typing import cast
 from hermes import codec
 from hermes.model import Json
 from hermes.promotions import BRANCHES
-from hermes.render.run_text import command_line
+from hermes.render.stages import command_line
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, duration, fenced, number, prose
 from hermes.spec import Acceptance, Command, Spec, fields_without_effect
