@@ -17,7 +17,7 @@ from statistics import fmean, median
 import reference
 
 PAIRS = 5
-VOCABULARY, SPELT_RIGHT, MISSPELT, TIMES = 70, 16, 4, 4
+VOCABULARY, SPELT_RIGHT, MISSPELT, TIMES = 70, 24, 4, 3
 CONSONANTS, VOWELS = "bcdfglmnprst", "aeiou"
 CASES = (  # what must be right in any case: a text, a vocabulary, the answers
     (["cat"], ["cut", "cat"], ["cat"]),
