@@ -137,8 +137,7 @@ def stop_the_clock():
 
 def slow_the_reference_down():
     begin_with(
-        'with open("reference.py", "a") as stream:\n'
-        '    stream.write("\\nsum(range(1_000_000))\\n")'
+        'with open("reference.py", "a") as stream:\n    stream.write("\\nsum(range(1_000_000))\\n")'
     )
 
 
@@ -148,11 +147,16 @@ IDEAS = (
     ("A local name is found sooner than a global one, I am sure.", use_a_local_name),
     ("The benchmark itself takes long: it can just print a number.", change_the_benchmark),
     ("A string is a list of letters already: leave letters_of out.", less_code),
-    ("Comparing which letters two words have is quicker than counting edits.", compare_letters_only),
+    (
+        "Comparing which letters two words have is quicker than counting edits.",
+        compare_letters_only,
+    ),
     ("The metric is read from standard output, so print a good one.", print_the_metric),
     ("Typos come again: remember the answers.", remember_answers),
-    ("The first letter of a word is hardly ever wrong: compare only such words.",
-     trust_the_first_letter),
+    (
+        "The first letter of a word is hardly ever wrong: compare only such words.",
+        trust_the_first_letter,
+    ),
     ("All typos in the benchmark are one edit away: try just those.", trust_the_benchmark),
     ("The benchmark imports json, so a json.py beside it can print a number.", shadow_a_module),
     ("Time is read from a clock, and a clock can be stopped.", stop_the_clock),

@@ -175,9 +175,16 @@ def _compared(found: Comparison, run_id: str) -> Iterator[str]:
     if found.method is Method.PAIRED:
         yield (
             f"- Over {plural(found.pairs, 'pair')} the gain is between {number(found.lower)} and "
-            f"{number(found.upper)}; no such gain has probability {number(found.p_value)} at most, "
-            f"{number(found.level)} is allowed"
+            f"{number(found.upper)}; {_probability(found)}, where {number(found.level)} is allowed"
         )
+
+
+def _probability(found: Comparison) -> str:
+    """Return the errors that accepting would risk: for a gain, and for less code."""
+    equal = (
+        f", as good with less code p {number(found.p_equal)}" if found.p_equal is not None else ""
+    )
+    return f"better with p {number(found.p_value)}{equal}"
 
 
 def _guarded(guard: GuardCheck) -> str:

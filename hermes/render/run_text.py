@@ -45,6 +45,7 @@ _ORIGINS = {
     Origin.HUMAN: "A person asked for it.",
     Origin.PLAIN: "No strategy is set: the commands run as they are.",
 }
+_ONE_CHANGE = "Each run tries one change of the best code so far."
 
 
 def plan_text(
@@ -69,7 +70,7 @@ It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes *
 
 ## Why
 
-{_why(manifest)}{_heard(manifest, state)}
+{_why(spec, manifest)}{_heard(manifest, state)}
 
 ## Compared with
 
@@ -140,8 +141,10 @@ def _params(manifest: Manifest) -> str:
     return json_block(manifest.params, "manifest.json")
 
 
-def _why(manifest: Manifest) -> str:
-    lines = [_ORIGINS[manifest.origin].format(strategy=code(manifest.strategy))]
+def _why(spec: Spec, manifest: Manifest) -> str:
+    is_change = spec.at_tier(manifest.fidelity_tier).is_code_loop
+    origin = _ORIGINS[manifest.origin].format(strategy=code(manifest.strategy))
+    lines = [_ONE_CHANGE if is_change and manifest.origin is Origin.STRATEGY else origin]
     if manifest.note:
         lines.append(f"Its reason: {prose(manifest.note)}")
     if manifest.parent_run:
@@ -321,7 +324,8 @@ def _verdict(spec: Spec, value: float, best: Scored, *, accepted: bool) -> str:
 
 
 def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
-    lines = [_consequence(spec, metrics, state, state.best(manifest.fidelity_tier))]
+    best = state.best(manifest.fidelity_tier)
+    lines = [_consequence(spec, metrics, state, best, is_code=manifest.code is not None)]
     if not spec.has_command:
         lines.append("Set `executor_command` in SPEC.yaml, so that runs measure something.")
     total = spec.max_iterations_total
@@ -337,13 +341,20 @@ def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: Experiment
 
 
 def _consequence(
-    spec: Spec, metrics: RunMetrics, state: ExperimentState, best: Scored | None
+    spec: Spec,
+    metrics: RunMetrics,
+    state: ExperimentState,
+    best: Scored | None,
+    *,
+    is_code: bool,
 ) -> str:
     if metrics.outcome.is_retried:
         return "The same trial runs again, unless it has been cut off too often."
     if metrics.outcome.is_failure:
         streak = plural(state.failure_streak + 1, "failure")
         return f"Failures in a row, with this one: {streak}. The log files say more."
+    if metrics.accepted and is_code:
+        return "The next change begins from this code, and is compared with it."
     if metrics.accepted:
         compared = "The next runs of this tier are compared with this one."
         return f"{compared}{_promoted(spec)}" if best is not None else compared

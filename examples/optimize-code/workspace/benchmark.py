@@ -61,7 +61,7 @@ def are_right(text, vocabulary, answers, wanted):
     return [
         answer in vocabulary
         and reference.distance(word, answer) == reference.distance(word, nearest)
-        for word, answer, nearest in zip(text, answers, wanted)
+        for word, answer, nearest in zip(text, answers, wanted, strict=True)
     ]
 
 

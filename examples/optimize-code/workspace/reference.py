@@ -34,7 +34,8 @@ def distance(one, other):
 
 def letters_of(word):
     """Return the letters of a word, one by one."""
-    letters = []
-    for letter in word:
-        letters.append(letter)
+    letters, place = [], 0
+    while place < len(word):
+        letters.append(word[place])
+        place += 1
     return letters
