@@ -45,7 +45,7 @@ def state_after(*runs):
 def decided(values=(0.5, 0.51, 0.49, 0.5), *, right=1.0, **measurement):
     samples = tuple(Sample(value, {"right": right}) for value in values)
     before = tuple(Sample(value, {"right": 1.0}) for value in (1.0, 1.01, 0.99, 1.0))
-    taken = Measurement(samples, before, FIRST, 7, **measurement)
+    taken = Measurement(samples, before, compared_with=FIRST, lines=7, **measurement)
     standing = Standing(FIRST, before, 9)
     return weigh(Case(Direction.MINIMIZE, RULE, taken, standing), final=True)
 

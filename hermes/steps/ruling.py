@@ -31,11 +31,11 @@ _OUTLIVED = "meanwhile the evaluator was changed: it was measured by the one bef
 
 @dataclass(frozen=True)
 class Ruling:
-    """What became of an execution: as it is judged, and what was decided of it."""
+    """What became of an execution: as it is judged, and what was decided, if anything was."""
 
     execution: Execution
     accepted: bool
-    decision: acceptance.Decision
+    decision: acceptance.Decision | None = None
 
 
 def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | None:
