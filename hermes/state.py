@@ -265,11 +265,16 @@ def _scored(run: IndexLine, value: float) -> Scored:
 
 
 def _incumbents(state: ExperimentState, run: IndexLine) -> Mapping[str, Scored]:
-    """Return the best accepted run of each tier: the last one, unless the direction was edited."""
+    """Return the best accepted run of each tier: the last one, unless the direction was edited.
+
+    In the code loop it is the last one in any case: what was measured in turns with the incumbent,
+    or has less code, may have a value that is no better than the one on record.
+    """
     if not run.accepted or run.value is None:
         return state.incumbents
     before = state.incumbents.get(run.fidelity_tier)
-    if before is not None and not state.direction.better(run.value, before.value):
+    is_beaten = before is None or state.direction.better(run.value, before.value)
+    if run.code is None and not is_beaten:
         return state.incumbents
     return {**state.incumbents, run.fidelity_tier: _scored(run, run.value)}
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filled_templates import TEMPLATES, filled_in
 from jsonschema import Draft202012Validator
 
 from hermes import codec
@@ -34,7 +35,6 @@ from hermes.store.specs import checkpoint, load, prepare
 from hermes.validation import schema
 from hermes.yaml_text import load_yaml
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
 PARTED = ("acceptance", "agent_budget", "stop_conditions")
 LEAST = """\
 # what we try
@@ -755,17 +755,6 @@ SIX = {
     "research-sprint",
     "hyperparameter-search",
 }
-
-
-def filled_in(text):
-    """Fill each blank with the example in the comment above it."""
-    filled, example = [], ""
-    for line in text.splitlines():
-        said = re.match(r"\s*# For example: (.+)", line)
-        example = said[1] if said else example
-        blank = None if line.lstrip().startswith("#") else re.search(r"<[^<>]+>", line)
-        filled.append(line.replace(blank[0], example) if blank else line)
-    return "\n".join(filled)
 
 
 def test_the_templates_are_the_six_that_are_promised():

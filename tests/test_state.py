@@ -13,7 +13,7 @@ from records import created_line, phase_line, run_line
 
 from hermes import codec
 from hermes.discoveries import RECENT_DISCOVERIES
-from hermes.model import DERIVED_VERSION, LARGEST, Direction, Outcome, Phase
+from hermes.model import DERIVED_VERSION, LARGEST, Code, Direction, Outcome, Phase
 from hermes.state import MOST_RETRIES, ExperimentState, fold_intent, fold_run
 
 FAILURES = [outcome for outcome in Outcome if outcome.is_failure]
@@ -239,3 +239,11 @@ def test_the_duplicates_that_strategies_avoided_are_added_up():
     lines = [run_line(i, strategy="ab"[i % 2], duplicates_avoided=i) for i in range(1, 5)]
     tallies = folded(lines).by_strategy
     assert (tallies["a"].duplicates_avoided, tallies["b"].duplicates_avoided) == (6, 4)
+
+
+def test_what_a_code_loop_accepted_last_is_the_incumbent_though_its_value_is_no_better():
+    first = run_line(1, value=1.0, accepted=True, code=Code("e", "c1"))
+    shorter = run_line(2, value=1.25, accepted=True, code=Code("e", "c2", first.run_id))
+    assert folded([first, shorter]).incumbents["default"].run_id == shorter.run_id
+    plain = run_line(2, value=1.25, accepted=True)
+    assert folded([run_line(1, value=1.0, accepted=True), plain]).incumbents["default"].seq == 1

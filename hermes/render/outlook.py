@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from hermes import policy
 from hermes.model import Phase
 from hermes.render.advice import advice, answers, refusal
+from hermes.render.stages import who_changes
 from hermes.render.tables import table
-from hermes.render.text import CUT, cell, code, command, params, plural, prose, when
+from hermes.render.text import CUT, cell, code, command, number, params, plural, prose, when
 from hermes.spec import Spec
-from hermes.state import ExperimentState, Retry, current_tier
+from hermes.state import ExperimentState, Retry, Scored
 from hermes.status import Status
 from hermes.steering import Request, Steering
 
@@ -94,32 +95,33 @@ def _next_run(spec: Spec, state: ExperimentState, status: Status) -> str:
         f"- Iteration: {iteration}",
         f"- Role: {code(policy.role_for(spec, iteration))}",
         f"- Tier: {code(status.current_fidelity_tier)}{after}",
-        f"- What: {_what(spec, state)}",
+        f"- What: {_what(spec, state, status.current_fidelity_tier)}",
     ]
     if not spec.at_tier(status.current_fidelity_tier).has_command:
         lines.append("- No command is configured, so it will be a stub and have no metric.")
     return "\n".join(lines)
 
 
-def _what(spec: Spec, state: ExperimentState) -> str:
+def _what(spec: Spec, state: ExperimentState, tier: str) -> str:
     if state.retries:
         return f"a trial that was cut off, {code(state.retries[0].run_id)}, again"
     if state.steering.points:
         return f"what a person asked for, {code(state.steering.points[0].id)}"
-    if spec.strategy is None and spec.is_code_loop:
-        return _change(spec, state)
+    if spec.at_tier(tier).is_code_loop:
+        return _change(spec.at_tier(tier), state.incumbents.get(tier))
     if spec.strategy is None:
         return "the commands as they are, no strategy is set"
     return f"what the strategy {code(spec.strategy)} proposes"
 
 
-def _change(spec: Spec, state: ExperimentState) -> str:
-    tier = current_tier(state, spec.first_tier)
-    if state.best(tier) is None:
-        return "the code as it is, for candidates to be compared with"
-    if spec.at_tier(tier).waits_for_agents:
-        return "what an agent sends"
-    return "a change of the code"
+def _change(spec: Spec, incumbent: Scored | None) -> str:
+    """Return what a run of the code loop will do; ``spec`` stands at the tier."""
+    if incumbent is None:
+        return "the code as it is is measured, so that candidates have something to beat"
+    start = f"{code(incumbent.run_id)}, {number(incumbent.value)}"
+    if spec.waits_for_agents:
+        return f"what an agent sends: a change of the code of {start}"
+    return f"a change of the code of {start}, by {who_changes(spec)}"
 
 
 def _waiting(status: Status) -> str:

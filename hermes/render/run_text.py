@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from hermes.acceptance import Decision
 from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.policy import role_for
 from hermes.promotions import BRANCHES
+from hermes.render import code_run
 from hermes.render.exchange import exchange_section
 from hermes.render.show import usage, workspace
+from hermes.render.stages import commands
 from hermes.render.tables import table
 from hermes.render.text import (
     CUT,
@@ -27,12 +30,11 @@ from hermes.render.text import (
     prose,
     when,
 )
-from hermes.spec import Acceptance, Command, Spec
+from hermes.spec import Acceptance, Spec
 from hermes.state import ExperimentState, Scored
 
 _MOST_PARENTS = 10
 _MOST_SECONDARY = 40
-_COMMAND = 160
 _MOST_PATTERNS = 10
 
 _ORIGINS = {
@@ -43,6 +45,7 @@ _ORIGINS = {
     Origin.HUMAN: "A person asked for it.",
     Origin.PLAIN: "No strategy is set: the commands run as they are.",
 }
+_ONE_CHANGE = "Each run tries one change of the best code so far."
 
 
 def plan_text(
@@ -60,16 +63,14 @@ Goal: {prose(spec.goal)}
 
 ## What is tried
 
-{_tried(manifest)}
-
-Command: {commands(spec.at_tier(manifest.fidelity_tier))}
+{_to_try(spec.at_tier(manifest.fidelity_tier), manifest, state)}
 Role {code(manifest.role)}, tier {code(manifest.fidelity_tier)}, trial {manifest.trial}, \
 seed {manifest.seed}, executor class {code(manifest.executor_class)}.
 It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes * 60)}.
 
 ## Why
 
-{_why(manifest)}{_heard(manifest, state)}
+{_why(spec, manifest)}{_heard(manifest, state)}
 
 ## Compared with
 
@@ -77,8 +78,18 @@ It may take {duration(spec.at_tier(manifest.fidelity_tier).time_budget_minutes *
 {exchange_section(exchange) if exchange else ""}"""
 
 
-def result_text(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
-    """Return RESULT.md; ``state`` is the experiment's before this run was sealed."""
+def result_text(
+    spec: Spec,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    state: ExperimentState,
+    *,
+    decision: Decision | None = None,
+) -> str:
+    """Return RESULT.md; ``state`` is the experiment's before this run was sealed.
+
+    ``decision`` is what was decided of a candidate that was measured.
+    """
     best = state.best(manifest.fidelity_tier)
     return f"""\
 # Result of iteration {manifest.iteration}: {escape(manifest.experiment)}
@@ -95,11 +106,11 @@ Run {code(manifest.run_id)}: {_headline(metrics)}
 
 ## Result
 
-{_result(manifest, metrics)}
+{_result(manifest, metrics)}{_samples(decision)}
 
 ## Interpretation
 
-{_interpretation(spec, manifest, metrics, best)}
+{_interpretation(spec, manifest, metrics, best, decision)}
 
 ## Next
 
@@ -108,6 +119,14 @@ Run {code(manifest.run_id)}: {_headline(metrics)}
 
 
 # what is tried
+
+
+def _to_try(spec: Spec, manifest: Manifest, state: ExperimentState) -> str:
+    """Return what is tried and what runs; ``spec`` stands at the run's tier."""
+    if not spec.is_code_loop or manifest.outcome is Outcome.SKIPPED:
+        return f"{_tried(manifest)}\n\nCommand: {commands(spec)}"
+    params = f"\n\n{_params(manifest)}\n" if manifest.params else ""
+    return code_run.code_plan(spec, manifest, state) + params
 
 
 def _tried(manifest: Manifest) -> str:
@@ -122,25 +141,10 @@ def _params(manifest: Manifest) -> str:
     return json_block(manifest.params, "manifest.json")
 
 
-def commands(spec: Spec) -> str:
-    """Return the command that a run executes, on one line, as Markdown."""
-    chosen = spec.executor_command or spec.validation_command
-    if chosen is None:
-        return "none is configured, so the run is a stub and has no metric."
-    return code(command_line(chosen), _COMMAND)
-
-
-def command_line(given: Command) -> str:
-    """Return a command of a SPEC as text; a list is shown as it would be typed."""
-    if isinstance(given, str):
-        return given
-    import shlex
-
-    return shlex.join(given)
-
-
-def _why(manifest: Manifest) -> str:
-    lines = [_ORIGINS[manifest.origin].format(strategy=code(manifest.strategy))]
+def _why(spec: Spec, manifest: Manifest) -> str:
+    is_change = spec.at_tier(manifest.fidelity_tier).is_code_loop
+    origin = _ORIGINS[manifest.origin].format(strategy=code(manifest.strategy))
+    lines = [_ONE_CHANGE if is_change and manifest.origin is Origin.STRATEGY else origin]
     if manifest.note:
         lines.append(f"Its reason: {prose(manifest.note)}")
     if manifest.parent_run:
@@ -191,6 +195,8 @@ def _headline(metrics: RunMetrics) -> str:
 
 
 def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
+    if manifest.code is not None:
+        return code_run.stated(manifest.code)
     if manifest.note:
         return f"Stated in the plan: {prose(manifest.note)}"
     if manifest.origin is Origin.PLAIN:
@@ -202,13 +208,18 @@ def _hypothesis(spec: Spec, manifest: Manifest, best: Scored | None) -> str:
 
 def _method(spec: Spec, manifest: Manifest) -> str:
     tiered = spec.at_tier(manifest.fidelity_tier)
+    found = manifest.code
+    done = (
+        f"Command: {commands(tiered)}" if found is None else code_run.made(tiered, manifest, found)
+    )
+    shown = "" if found is not None and not manifest.params else f"\n{_tried(manifest)}"
     return (
-        f"Command: {commands(tiered)}\n"
+        f"{done}\n"
         f"Role {code(manifest.role)}, strategy {code(manifest.strategy)} "
         f"({manifest.origin.value}), tier {code(manifest.fidelity_tier)}, "
         f"seed {manifest.seed}, trial {manifest.trial}.\n"
-        f"{_workspace(manifest.workspace)}\n{_tried(manifest)}"
-    )
+        f"{_workspace(manifest.workspace)}{shown}"
+    ).rstrip("\n")
 
 
 def _workspace(facts: Mapping[str, Json]) -> str:
@@ -220,13 +231,14 @@ def _result(manifest: Manifest, metrics: RunMetrics) -> str:
     status = "none" if manifest.exit_status is None else str(manifest.exit_status)
     lines = [
         f"- Outcome: {metrics.outcome.value}",
-        f"- {cell(metrics.metric)}: {_value(metrics)}",
+        f"- {cell(metrics.metric)}: {_value(manifest, metrics)}",
         f"- Reason: {prose(manifest.reason) or 'none given'}",
         f"- Exit status: {status}",
         f"- Time: {when(manifest.started_at)} to {when(manifest.completed_at)} UTC",
         f"- Cost: {usage(manifest.usage) if manifest.usage else 'not measured'}",
     ]
     lines.extend(_missing(manifest.workspace))
+    lines.extend(filter(None, [code_run.spent(manifest.code)] if manifest.code else ()))
     return "\n".join(lines) + _secondary(metrics.secondary)
 
 
@@ -242,8 +254,16 @@ def _missing(facts: Mapping[str, Json]) -> Iterator[str]:
             yield f"- Matched no file ({code(field)}): {shown}{rest}"
 
 
-def _value(metrics: RunMetrics) -> str:
-    return "none" if metrics.value is None else repr(metrics.value)
+def _value(manifest: Manifest, metrics: RunMetrics) -> str:
+    if metrics.value is not None:
+        return repr(metrics.value)
+    if manifest.code is None or manifest.code.measured is None:
+        return "none"
+    return f"none; {number(manifest.code.measured)} was measured, and what is not accepted has none"
+
+
+def _samples(decision: Decision | None) -> str:
+    return "" if decision is None else f"\n\n{code_run.samples(decision)}"
 
 
 def _secondary(values: Mapping[str, float]) -> str:
@@ -274,8 +294,14 @@ _MEANINGS = {
 
 
 def _interpretation(
-    spec: Spec, manifest: Manifest, metrics: RunMetrics, best: Scored | None
+    spec: Spec,
+    manifest: Manifest,
+    metrics: RunMetrics,
+    best: Scored | None,
+    decision: Decision | None,
 ) -> str:
+    if decision is not None:
+        return code_run.verdict(metrics.outcome, manifest.reason, decision)
     if metrics.value is None:
         return _MEANINGS.get(metrics.outcome, "The run succeeded without a value.")
     tier = code(manifest.fidelity_tier)
@@ -298,7 +324,8 @@ def _verdict(spec: Spec, value: float, best: Scored, *, accepted: bool) -> str:
 
 
 def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: ExperimentState) -> str:
-    lines = [_consequence(spec, metrics, state, state.best(manifest.fidelity_tier))]
+    best = state.best(manifest.fidelity_tier)
+    lines = [_consequence(spec, metrics, state, best, is_code=manifest.code is not None)]
     if not spec.has_command:
         lines.append("Set `executor_command` in SPEC.yaml, so that runs measure something.")
     total = spec.max_iterations_total
@@ -314,13 +341,20 @@ def _next(spec: Spec, manifest: Manifest, metrics: RunMetrics, state: Experiment
 
 
 def _consequence(
-    spec: Spec, metrics: RunMetrics, state: ExperimentState, best: Scored | None
+    spec: Spec,
+    metrics: RunMetrics,
+    state: ExperimentState,
+    best: Scored | None,
+    *,
+    is_code: bool,
 ) -> str:
     if metrics.outcome.is_retried:
         return "The same trial runs again, unless it has been cut off too often."
     if metrics.outcome.is_failure:
         streak = plural(state.failure_streak + 1, "failure")
         return f"Failures in a row, with this one: {streak}. The log files say more."
+    if metrics.accepted and is_code:
+        return "The next change begins from this code, and is compared with it."
     if metrics.accepted:
         compared = "The next runs of this tier are compared with this one."
         return f"{compared}{_promoted(spec)}" if best is not None else compared

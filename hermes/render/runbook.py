@@ -13,7 +13,7 @@ from typing import cast
 from hermes import codec
 from hermes.model import Json
 from hermes.promotions import BRANCHES
-from hermes.render.run_text import command_line
+from hermes.render.stages import command_line, who_changes
 from hermes.render.tables import table
 from hermes.render.text import CUT, cell, code, command, duration, fenced, number, prose
 from hermes.spec import Acceptance, Command, Spec, fields_without_effect
@@ -83,6 +83,9 @@ def _measured(spec: Spec) -> Iterable[tuple[str, str]]:
     yield "Goal", prose(spec.goal, 2000)
     yield "Metric", f"{cell(spec.metric)}, to {spec.metric_direction.value}"
     yield "Accepted when", _acceptance(spec.acceptance)
+    yield "Changed by", who_changes(spec) if spec.is_code_loop else ""
+    yield "Judged by", _judged(spec.acceptance) if spec.is_code_loop else ""
+    yield "Guards", ", ".join(_guards(spec.acceptance))
     yield "Rule in words", prose(spec.acceptance_rule, 1000)
     yield "Accepted changes", _promotion(spec)
     yield "Constraints", _list(spec.constraints)
@@ -105,6 +108,25 @@ def _acceptance(rule: Acceptance) -> str:
         return "strictly better than the best of its tier"
     unit = " of its magnitude" if rule.relative else ""
     return f"better than the best of its tier by {number(rule.min_improvement)}{unit} or more"
+
+
+def _judged(rule: Acceptance) -> str:
+    if rule.repeats == 1:
+        return "one measurement, against the record of the best so far"
+    most = f", {rule.max_repeats} at most" if rule.max_repeats else ""
+    return (
+        f"{rule.repeats} measurements{most}, in turns with the best so far, "
+        f"at a confidence of {number(rule.confidence)}"
+    )
+
+
+def _guards(rule: Acceptance) -> Iterable[str]:
+    for name, guard in rule.guards.items():
+        bounds = (("at least", guard.min), ("at most", guard.max))
+        told = " and ".join(
+            f"{word} {number(bound)}" for word, bound in bounds if bound is not None
+        )
+        yield f"{cell(name)} {told}"
 
 
 def _stages(spec: Spec) -> str:

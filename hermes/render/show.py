@@ -14,6 +14,7 @@ from hermes.layout import PROJECTIONS
 from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
 from hermes.render.advice import advice, answers
 from hermes.render.approval import proposal_lines
+from hermes.render.code_show import Trail, candidates_table, code_facts, trail_sections
 from hermes.render.tables import Column, broken_command, cells, columns, fit, labelled, wrap
 from hermes.render.text import (
     CUT,
@@ -59,7 +60,8 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
     yield "Goal", clip(status.goal, _LONG)
     yield "Metric", f"{clip(status.metric, _LONG)}, {status.metric_direction.value}"
     yield "Best", _best(status)
-    yield "Params", params(_best_params(status, state), _LONG) if status.best_run else ""
+    yield "Incumbent", _incumbent(status, state)
+    yield "Params", params(_best_params(status, state), _LONG) if _has_params(status, state) else ""
     yield "Runs", f"{status.run_count}{_outcomes(state.outcome_counts)}"
     yield "Time", duration(state.wall_seconds) + " of running"
     yield "Tier", _tiers(status)
@@ -91,6 +93,18 @@ def _best(status: Status) -> str:
     if status.best_run is None:
         return "none yet"
     return f"{number(status.best_metric_value)} in {clip(status.best_run, 100)}"
+
+
+def _has_params(status: Status, state: ExperimentState) -> bool:
+    return status.best_run is not None and not state.evaluators
+
+
+def _incumbent(status: Status, state: ExperimentState) -> str:
+    """Return the code that the next change begins from, where that is not the best value's."""
+    found = state.incumbents.get(status.current_fidelity_tier)
+    if not state.evaluators or found is None or found.run_id == status.best_run:
+        return ""
+    return f"{number(found.value)} in {clip(found.run_id, 100)}: it was accepted last"
 
 
 def _best_params(status: Status, state: ExperimentState) -> Mapping[str, bool | int | float | str]:
@@ -160,8 +174,12 @@ _STAGES = {
 def _recent_lines(runs: Sequence[IndexLine], width: int) -> list[str]:
     if not runs:
         return ["No runs yet."]
-    rows = [_recent_row(run) for run in reversed(runs)]
-    return ["Recent runs, the newest first:", _runs_table(rows, width)]
+    newest = list(reversed(runs))
+    if any(run.code is not None for run in runs):
+        table = candidates_table(newest, width)
+    else:
+        table = _runs_table([_recent_row(run) for run in newest], width)
+    return ["Recent runs, the newest first:", table]
 
 
 def _runs_table(rows: Sequence[Sequence[str]], width: int) -> str:
@@ -212,24 +230,31 @@ def _places(status: Status) -> Iterable[tuple[str, str]]:
     yield "Folder", f"experiments/{status.id}/ (in the data root)"
     yield "Read", ", ".join(PROJECTIONS)
     yield "Runs", "runs/<run>/RESULT.md, stdout.log, stderr.log, artifacts/"
-    yield "One run", command("show", exp=status.id, run="<run>")
+    yield "One run", command("show", exp=status.id, run="<run>") + " (its name or its number)"
 
 
 # one run
 
 
 def run_text(
-    manifest: Manifest, metrics: RunMetrics, *, width: int, stderr: bytes | None = None
+    manifest: Manifest,
+    metrics: RunMetrics,
+    *,
+    width: int,
+    stderr: bytes | None = None,
+    trail: Trail | None = None,
 ) -> str:
     """Return one sealed run for a terminal: what was tried, what came of it, where it is.
 
     ``stderr`` is the run's stderr.log, or its last ``LAST_BYTES``; only a failed run shows it.
+    ``trail`` is what the bundle of a run of the code loop holds beside.
     """
     parts = [
         labelled(_run_facts(manifest, metrics), width),
         _complaint(manifest, metrics, stderr, width),
         _value_lines("Params", metrics.params, width),
         _value_lines("Secondary", metrics.secondary, width),
+        *(trail_sections(manifest, trail, width) if trail else ()),
         labelled(_run_places(manifest), width),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
@@ -243,6 +268,7 @@ def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, s
     yield "Outcome", metrics.outcome.value + accepted
     yield "Reason", clip(manifest.reason, _LONG)
     yield "Value", _value(metrics)
+    yield from code_facts(manifest.code) if manifest.code else ()
     yield "Iteration", f"{manifest.iteration} (trial {manifest.trial}, sealed as {manifest.seq})"
     yield "Role", clip(f"{manifest.role}, tier {manifest.fidelity_tier}", _LONG)
     yield "Strategy", clip(f"{manifest.strategy} ({manifest.origin.value})", _LONG)

@@ -14,6 +14,7 @@ from hermes.render.blackboard import strategy_table
 from hermes.render.tables import table
 from hermes.render.text import (
     CUT,
+    NONE,
     cell,
     code,
     duration,
@@ -27,6 +28,7 @@ from hermes.render.text import (
 from hermes.spec import Spec
 from hermes.state import RECENT_RUNS, ExperimentState, Scored
 from hermes.status import Status, overall_best
+from hermes.tried import Memory
 
 _MOST_ROWS = 20
 _MOST_TIERS = 12
@@ -82,14 +84,17 @@ def _more(count: int) -> str:
     return f"\n\n{CUT} and {count - _MOST_ROWS} more." if count > _MOST_ROWS else ""
 
 
-_RECENT = ("Seq", "Run", "Outcome", "Value", "Accepted", "Tier", "Strategy", "Params", "Reason")
+_PARAMS, _HYPOTHESIS = "Params", "Hypothesis"
+_RECENT = ("Seq", "Run", "Outcome", "Value", "Accepted", "Tier", "Strategy", _PARAMS, "Reason")
 
 
 def _recent(runs: tuple[IndexLine, ...]) -> str:
     if not runs:
         return "## Recent runs\n\nNone yet."
     rows = [_recent_row(run) for run in reversed(runs)]
-    text = table(_RECENT, rows, align="rllrlllll")
+    is_code = any(run.code is not None for run in runs)
+    heads = [_HYPOTHESIS if is_code and head == _PARAMS else head for head in _RECENT]
+    text = table(heads, rows, align="rllrlllll")
     return f"## Recent runs\n\nThe newest first; each in its folder under `runs/`.\n\n{text}"
 
 
@@ -102,7 +107,7 @@ def _recent_row(run: IndexLine) -> tuple[str, ...]:
         "yes" if run.accepted else "no",
         cell(run.fidelity_tier, 24),
         cell(run.strategy, 24),
-        code(params(run.params), 160),
+        code(params(run.params), 160) if run.code is None else cell(run.code.hypothesis) or NONE,
         cell(run.reason),
     )
 
@@ -146,13 +151,13 @@ def best_page(spec: Spec, state: ExperimentState, status: Status) -> str:
     head = f"# Best of {cell(status.id)}\n\nMetric: {cell(status.metric)}, to "
     head += f"{status.metric_direction.value}.\nRuns of different tiers are never compared."
     tiers = [tier for tier in reversed(spec.tiers) if state.best(tier)]
-    parts = [head, _overall(best, tiers), *_top_tables(state, tiers[:_MOST_TIERS])]
+    parts = [head, _overall(best, tiers, state.memory), *_top_tables(state, tiers[:_MOST_TIERS])]
     if len(tiers) > _MOST_TIERS:
         parts.append(f"{CUT} and {len(tiers) - _MOST_TIERS} more tiers, see `STATUS.json`.")
     return "\n\n".join(parts) + "\n"
 
 
-def _overall(best: Scored | None, tiers: list[str]) -> str:
+def _overall(best: Scored | None, tiers: list[str], memory: Memory) -> str:
     if best is None:
         return "No run has succeeded yet, so nothing is best."
     facts = [
@@ -163,6 +168,11 @@ def _overall(best: Scored | None, tiers: list[str]) -> str:
         f"- Completed: {when(best.completed_at)}",
         f"- Bundle: `runs/{cell(best.run_id)}/`, its egress files in `artifacts/`",
     ]
+    change = next((item for item in memory.kept if item.run_id == best.run_id), None)
+    if change is not None:
+        facts.append(f"- Change: +{change.added} -{change.removed} lines, `artifacts/diff.patch`")
+        facts.append(f"- Hypothesis: {prose(change.hypothesis) or 'none was stated'}")
+        return "\n".join(["## Best", "", *facts])
     block = json_block(best.params, "its metrics.json") if best.params else "None."
     return "\n".join(["## Best", "", *facts, "", "Parameters:", "", block])
 

@@ -41,6 +41,7 @@ def task_lifecycle() -> Iterator[dict[str, Any]]:
 
 def make_lab() -> None:
     """Make the data root and say where it is."""
+    from hermes import shipped
     from hermes.steps.init import init
     from hermes.steps.project import project_lab
 
@@ -49,6 +50,7 @@ def make_lab() -> None:
     project_lab(lab)
     console.say(f"{'Made a lab' if fresh else 'There is a lab'} at {lab.layout.root}.")
     if fresh:
+        console.say(f"Templates to begin with: {shipped.templates()}")
         console.say(f"Next: {view().request.again} create spec=YOUR-SPEC.yaml")
 
 

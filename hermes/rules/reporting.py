@@ -11,6 +11,7 @@ from hermes.rules.which_run import run_asked_for
 
 if TYPE_CHECKING:
     from hermes.model import Manifest
+    from hermes.render.code_show import Trail
 
 
 def task_status() -> dict[str, Any]:
@@ -86,11 +87,39 @@ def _show_run(experiment: str, asked: str) -> None:
 
     run = run_asked_for(experiment, asked)
     manifest, metrics, _ = view().lab.bundles.read(experiment, run)
+    trail = _trail(experiment, manifest)
     if view().wants_json:
-        console.document({"manifest": manifest, "metrics": metrics})
+        console.document({"manifest": manifest, "metrics": metrics, **_as_json(trail)})
     else:
         stderr = _end_of_stderr(experiment, manifest)
-        console.say(run_text(manifest, metrics, width=console.width(), stderr=stderr))
+        console.say(run_text(manifest, metrics, width=console.width(), stderr=stderr, trail=trail))
+
+
+def _trail(experiment: str, manifest: Manifest) -> Trail | None:
+    """Return what a run of the code loop left beside its manifest; None for any other run.
+
+    Raises BrokenFile for a decision that is none any more.
+    """
+    from hermes import files
+    from hermes.render.code_show import Trail
+    from hermes.steps.coding import read_decision
+
+    if manifest.code is None:
+        return None
+    bundle = view().lab.layout.experiment(experiment).run(manifest.run_id)
+    decision = read_decision(bundle) if files.exists(bundle.decision) else None
+    return Trail(decision, files.read(bundle.patch), files.read(bundle.mutation_log))
+
+
+def _as_json(trail: Trail | None) -> dict[str, object]:
+    """Return the same for programs; nothing for a run that is no part of the code loop."""
+    if trail is None:
+        return {}
+    patch, log = (
+        None if content is None else content.decode("utf-8", "replace")
+        for content in (trail.patch, trail.log)
+    )
+    return {"decision": trail.decision, "patch": patch, "log": log}
 
 
 def _end_of_stderr(experiment: str, manifest: Manifest) -> bytes:

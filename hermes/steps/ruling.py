@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hermes import acceptance, codec
+from hermes import acceptance
 from hermes.acceptance import Verdict
 from hermes.model import Code, Execution, Measurement, Outcome
 from hermes.steps.coding import codes
@@ -31,11 +31,11 @@ _OUTLIVED = "meanwhile the evaluator was changed: it was measured by the one bef
 
 @dataclass(frozen=True)
 class Ruling:
-    """What became of an execution: as it is judged, and decision.json, if there is any."""
+    """What became of an execution: as it is judged, and what was decided, if anything was."""
 
     execution: Execution
     accepted: bool
-    decision: bytes | None = None
+    decision: acceptance.Decision | None = None
 
 
 def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | None:
@@ -58,7 +58,7 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     if accepted:
         run_id = planned.manifest.run_id
         codes(session).keep(run_id, planned.folder.run, code, decision)
-    return Ruling(judged, accepted, codec.to_json(decision, pretty=True))
+    return Ruling(judged, accepted, decision)
 
 
 def _is_outlived(incumbent: Incumbent | None, code: Code) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from hermes import acceptance, history, policy
+from hermes import acceptance, codec, history, policy
 from hermes.errors import LabError
 from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
@@ -59,9 +59,10 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
         execution = ruling.execution
     metrics = _judged(session, planned.manifest, execution, ruling)
     manifest = _final(session, planned.manifest, execution)
-    text = result_text(session.spec, manifest, metrics, session.state)
+    decision = None if ruling is None else ruling.decision
+    text = result_text(session.spec, manifest, metrics, session.state, decision=decision)
     line = index_line(manifest, metrics, "")
-    closed = _Closed(manifest, metrics, text, ruling.decision if ruling is not None else None)
+    closed = _Closed(manifest, metrics, text, decision)
     write = partial(_write, session.lab, session.lease, planned, closed)
     session.sealing = Sealing(planned, line, session.state.metrics_bytes, write)
     if planned in session.in_flight:
@@ -109,21 +110,21 @@ class _Closed:
     manifest: Manifest
     metrics: RunMetrics
     text: str
-    decision: bytes | None
+    decision: acceptance.Decision | None
 
 
 def _write(
     lab: Lab, lease: Lease, planned: Planned, closed: _Closed
 ) -> tuple[IndexLine, int] | None:
     """Write the run into history; returns its line and what the index grew by, in bytes."""
-    manifest, metrics = closed.manifest, closed.metrics
+    manifest, metrics, decision = closed.manifest, closed.metrics, closed.decision
     bundle = lab.bundles.seal(
         planned.folder,
         manifest,
         metrics,
         closed.text,
         fence=lab.leases.fenced(lease),
-        decision=closed.decision,
+        decision=None if decision is None else codec.to_json(decision, pretty=True),
     )
     if bundle is None:
         return None
