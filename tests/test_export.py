@@ -18,6 +18,8 @@ from hermes.steps.export import export_patches
 
 CODE = Code("e" * 16, "c" * 64, "RUN-000001-worker", "make it faster", 7.0, 3, 1)
 
+DATE = "Thu, 01 Jan 2026 00:00:00 +0000"
+
 
 def taken(root: Path, patches: list[Path], into: Path) -> Path:
     """Clone the workspace and let ``git am`` take the patches."""
@@ -141,7 +143,9 @@ def test_no_word_of_an_agent_is_taken_for_more(tmp_path: Path, hypothesis: str) 
     patch += b"+++ b/f\n@@ -0,0 +1 @@\n+a\n"
     author = ("Ada Ü", "a@example.org")
     change = a_change(hypothesis)
-    (tmp_path / "1.patch").write_bytes(mail(change, patch, number=1, count=1, author=author))
+    (tmp_path / "1.patch").write_bytes(
+        mail(change, patch, number=1, count=1, author=author, date=DATE)
+    )
     git(root, "am", "-q", "--keep-cr", str(tmp_path / "1.patch"))
     assert git(root, "ls-files") == "f"
     run = git(root, "log", "-1", "--format=%(trailers:key=Hermes-Run,valueonly)")

@@ -139,7 +139,7 @@ def test_the_wheel_says_what_it_needs_and_what_it_brings(site):
         for line in metadata.get_all("Requires-Dist")
         if "extra ==" not in line
     }
-    assert needed == {"doit", "pyyaml", "jsonschema", "cronsim", "tqdm", "tomli"}
+    assert needed == {"doit", "pyyaml", "jsonschema", "cronsim", "tqdm", "tomli", "tzdata"}
     brought = (info / "entry_points.txt").read_text()
     assert "hermes-lab = hermes.rules:main" in brought
     assert "[doit.BACKEND]\nhermes = hermes.cli.taskdb:TaskDatabase" in brought

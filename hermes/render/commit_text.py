@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 
 from hermes import plain_text
-from hermes.clock import parse_time
 from hermes.model import IndexLine
 from hermes.promotions import TRAILER
 from hermes.render.text import number, plural
@@ -72,19 +71,21 @@ def _harmless(line: str) -> str:
 
 
 def mail(
-    change: Change, patch: bytes, *, number: int, count: int, author: tuple[str, str]
+    change: Change, patch: bytes, *, number: int, count: int, author: tuple[str, str], date: str
 ) -> bytes:
-    """Return a patch as the mail that ``git am`` makes the same commit of."""
+    """Return a patch as the mail that ``git am`` makes the same commit of.
+
+    ``date`` is written as mails write it.
+    """
     from email.header import Header
-    from email.utils import format_datetime, formataddr
+    from email.utils import formataddr
 
     name, address = author
-    completed = parse_time(change.line.completed_at)
     title = Header(subject(change), "utf-8", maxlinelen=_WIDTH, header_name="Subject: [PATCH]")
     head = (
         f"From {_NO_COMMIT} Mon Sep 17 00:00:00 2001\n"
         f"From: {formataddr((name, address), 'utf-8')}\n"
-        f"Date: {format_datetime(completed)}\n"
+        f"Date: {date}\n"
         f"Subject: [PATCH {number}/{count}] {title.encode()}\n"
         "MIME-Version: 1.0\n"
         "Content-Type: text/plain; charset=UTF-8\n"

@@ -354,10 +354,10 @@ def _consequence(
         streak = plural(state.failure_streak + 1, "failure")
         return f"Failures in a row, with this one: {streak}. The log files say more."
     if metrics.accepted and is_code:
-        return "The next change begins from this code, and is compared with it."
+        begins = "The next change begins from this code, and is compared with it."
+        return f"{begins}{_promoted(spec)}" if best is not None else begins
     if metrics.accepted:
-        compared = "The next runs of this tier are compared with this one."
-        return f"{compared}{_promoted(spec)}" if best is not None else compared
+        return "The next runs of this tier are compared with this one."
     if metrics.value is not None and _is_better(spec, metrics.value, best):
         return "Its value is the best of the tier so far, though it is not accepted."
     return "The best of the tier stays what it was."
@@ -365,8 +365,6 @@ def _consequence(
 
 def _promoted(spec: Spec) -> str:
     """Say where an accepted change of code goes; whether it got there, the journal tells."""
-    if not spec.is_code_loop:
-        return ""
     where = {
         "patch-only": "`artifacts/diff.patch` keeps the change.",
         "apply-on-accept": "The change is to be applied to the workspace next.",

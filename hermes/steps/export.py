@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hermes import codec, files, history
+from hermes.clock import parse_time
 from hermes.errors import BrokenFile, RequestError
 from hermes.lab import Lab
 from hermes.model import IndexLine
@@ -29,6 +30,8 @@ def export_patches(lab: Lab, experiment: str, out: Path) -> list[Path]:
 
     Writes: new files in ``out``, which is made.
     """
+    from email.utils import format_datetime
+
     from hermes.executing import branch, environment
     from hermes.render.commit_text import mail
 
@@ -48,6 +51,7 @@ def export_patches(lab: Lab, experiment: str, out: Path) -> list[Path]:
             _patch(lab, experiment, line.run_id),
             number=number,
             count=len(series),
+            date=format_datetime(parse_time(line.completed_at)),
             author=author,
         )
         for number, line in enumerate(series, start=1)
