@@ -6,7 +6,7 @@ rebuilt status equals the first one byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
     from hermes.state import current_tier
 
     tier = current_tier(state, spec.first_tier)
-    best = overall_best(spec, state)
+    best, by_tier = overall_best(spec, state), dict(_best_by_tier(spec, state))
     last = state.last
     return Status(
         id=spec.id,
@@ -113,8 +113,8 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
         run_count_by_tier=state.runs_by_tier,
         best_run=best.run_id if best else None,
         best_metric_value=best.value if best else None,
-        best_run_by_tier={name: top[0].run_id for name, top in state.top_by_tier.items()},
-        best_metric_by_tier={name: top[0].value for name, top in state.top_by_tier.items()},
+        best_run_by_tier={name: item.run_id for name, item in by_tier.items()},
+        best_metric_by_tier={name: item.value for name, item in by_tier.items()},
         current_fidelity_tier=tier,
         next_fidelity_tier=spec.next_tier(tier),
         last_run=last.run_id if last else None,
@@ -134,12 +134,20 @@ def status_of(spec: Spec, spec_sha256: str, state: ExperimentState) -> Status:
 
 
 def overall_best(spec: Spec, state: ExperimentState) -> Scored | None:
-    """Return the best run of the highest tier that has one; tiers are never compared."""
-    for tier in reversed(spec.tiers):
-        best = state.best(tier)
+    """Return the best run of the highest tier that has one; tiers are never compared.
+
+    In the code loop that is the incumbent: of noisy numbers the luckiest says little.
+    """
+    by_tier = dict(_best_by_tier(spec, state))
+    return next((by_tier[tier] for tier in reversed(spec.tiers) if tier in by_tier), None)
+
+
+def _best_by_tier(spec: Spec, state: ExperimentState) -> Iterator[tuple[str, Scored]]:
+    for tier in state.top_by_tier:
+        is_code = spec.at_tier(tier).is_code_loop
+        best = state.incumbents.get(tier) if is_code else state.best(tier)
         if best is not None:
-            return best
-    return None
+            yield tier, best
 
 
 def guidance(state: ExperimentState) -> str | None:

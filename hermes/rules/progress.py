@@ -82,15 +82,14 @@ class Progress:
 
     def _move(self, bar: console.Bar, line: IndexLine) -> None:
         if line.accepted:
-            bar.write(f"{line.run_id}  {line.strategy}  {_result(line)}  best so far")
+            bar.write(f"{line.run_id}  {line.strategy}  {_result(line)}{_standing(line)}")
         best = f"best {self.best.value:.6g}" if self.best and self.best.value is not None else ""
         bar.set_postfix_str(best or f"last {_result(line)}", refresh=False)
         bar.update()
 
     def _write(self, line: IndexLine) -> None:
         count = f"{self.count}/{self.total}" if self.total else str(self.count)
-        best = "  best so far" if line.accepted else ""
-        told = f"{count}  {line.run_id}  {line.strategy}  {_result(line)}{best}"
+        told = f"{count}  {line.run_id}  {line.strategy}  {_result(line)}{_standing(line)}"
         self._say(told + _omitted(self._left_out))
         self._left_out.clear()
         self._held = None
@@ -103,6 +102,20 @@ def _result(line: IndexLine) -> str:
         return f"{line.value:.6g}"
     reason = clip(line.reason, _REASON)
     return f"{line.outcome.value}: {reason}" if reason else line.outcome.value
+
+
+def _standing(line: IndexLine) -> str:
+    """Say what the run is now: the best so far, or a change of code that was kept, and which."""
+    from hermes.render.text import clip
+
+    if not line.accepted:
+        return ""
+    if line.code is None:
+        return "  best so far"
+    if line.code.compared_with is None:
+        return "  to be beaten"
+    what = clip(line.code.hypothesis, _REASON)
+    return f"  accepted: {what}" if what else "  accepted"
 
 
 def _omitted(failures: list[bool]) -> str:
