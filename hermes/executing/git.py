@@ -90,6 +90,7 @@ def _collect(
         try:
             return process.communicate(given, timeout=_PULSE_SECONDS)
         except subprocess.TimeoutExpired:
+            given = None  # it goes on with what it was given
             try:
                 pulse()
             except BaseException:
