@@ -76,8 +76,7 @@ class Outside:
         yield from _one(str(Layout(job.data_root).experiment(job.manifest.experiment).spec))
         yield from searched_for_modules(job)
         yield from self._inputs()
-        if job.spec.workspace_root is not None:
-            yield from _users(trees.real(job.spec.workspace_root), trees.real(job.data_root))
+        yield from users(job)
 
     def _look_at_kept(self) -> Sights:
         """Look where only what is there already must stay as it is."""
@@ -138,8 +137,12 @@ def _user_libraries(environment: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{folder}/{name}" for name in names if name[:1] in "p0123456789")
 
 
-def _users(root: str, data_root: str) -> Sights:
-    leave_out = frozenset({os.path.relpath(data_root, root)})
+def users(job: Job) -> Sights:
+    """Look at the user's own workspace, and at what decides there how git makes one of it."""
+    if job.spec.workspace_root is None:
+        return
+    root = trees.real(job.spec.workspace_root)
+    leave_out = frozenset({os.path.relpath(trees.real(job.data_root), root)})
     yield from _below(root, names=NAMES | {".git"}, paths=leave_out)
     repository = git_workspace.find_repository(root)
     if repository is None:
