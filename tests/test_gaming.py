@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from executing_jobs import CALLER, Climb, Done, commit_all
 from gaming import answers, becomes, make_gamed, python, spec_of
+from labs import a_lab, an_experiment, burst, lines
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 
@@ -271,6 +273,32 @@ def test_data_that_the_workspace_takes_from_elsewhere_is_watched(tmp_path: Path)
         assert (outcome, name in reason) == ("tampered", True)
         gamed.change("true")  # an extra input that was changed makes another evaluator
     assert gamed.still_honest()
+
+
+def test_in_the_lab_an_attack_is_sealed_with_its_name_and_no_value(tmp_path: Path) -> None:
+    lab = a_lab(tmp_path / "lab-data")
+    workspace = make_gamed(tmp_path / "ws")
+    turns = {2: GAIN + "echo TARGET=90 > eval/limits.py", 3: answers(40)}
+    script = "\n".join(
+        f"if [ $LAB_RUN_ITERATION = {n} ]; then\n{do}\nfi" for n, do in turns.items()
+    )
+    an_experiment(
+        lab,
+        tmp_path,
+        **dict.fromkeys(("strategy", "search_space")),
+        workspace_root=str(workspace),
+        mutable_paths=["src/**"],
+        read_only_paths=["eval/**"],
+        executor_command=f"{sys.executable} bench.py",
+        mutation_command=script,
+    )
+    burst(lab, "exp", 3)
+    _, caught, honest = lines(lab)
+    assert (caught.outcome.value, caught.value, caught.accepted) == ("tampered", None, False)
+    assert (honest.value, honest.accepted) == (60.0, True)
+    run = lab.layout.experiment("exp").run(caught.run_id)
+    assert "eval/limits.py" in run.result.read_text()
+    assert json.loads(run.metrics.read_text())["value"] is None
 
 
 # Processes
