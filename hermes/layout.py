@@ -312,6 +312,10 @@ class Layout:
         """The folder that holds an index of git's while a promotion commits."""
         return self.scratch / "promotions" / experiment
 
+    def audit(self, experiment: str) -> Path:
+        """The folder in which an evaluator is tested, while that lasts."""
+        return self.scratch / "audits" / experiment
+
     def calls(self, experiment: str) -> Path:
         """The folder in which each call to an agent has one of its own while it lasts."""
         return self.scratch / "calls" / experiment

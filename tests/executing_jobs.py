@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hermes import acceptance
 from hermes.clock import SystemClock
 from hermes.executing import environment
+from hermes.executing.candidate import CodeOrder, Given, Incumbent, load
 from hermes.executing.job import Job
 from hermes.executing.run import Executor
 from hermes.layout import BundleLayout
@@ -75,6 +77,7 @@ class Done:
 
     execution: Execution
     bundle: BundleLayout
+    verdict: acceptance.Verdict | None = None
 
     @property
     def stdout(self) -> str:
@@ -97,8 +100,16 @@ class Slot:
     def run(
         self, spec: Spec, tick: Any = lambda: None, caller: Any = CALLER, **fields: Any
     ) -> Done:
+        return Done(
+            self.executor.execute(self.job(spec, caller=caller, **fields), tick=tick), self.bundle
+        )
+
+    def job(
+        self, spec: Spec, *, caller: Any = CALLER, code: CodeOrder | None = None, **fields: Any
+    ) -> Job:
+        """Make the job of the next run; its bundle is ``bundle``."""
         self.number += 1
-        bundle = BundleLayout(self.data_root / "dispatch" / f"{self.number}" / "run")
+        self.bundle = bundle = BundleLayout(self.data_root / "dispatch" / f"{self.number}" / "run")
         bundle.artifacts.mkdir(parents=True)
         manifest = make_manifest(self.number, **fields)
         context = environment.RunContext(
@@ -109,15 +120,52 @@ class Slot:
             artifacts_dir=bundle.artifacts,
             sandbox=self.sandbox,
         )
-        job = Job(
+        return Job(
             spec=spec,
             manifest=manifest,
             bundle=bundle,
             sandbox=self.sandbox,
             data_root=self.data_root,
             environment={**environment.base(caller), **environment.contract(context)},
+            code=code,
         )
-        return Done(self.executor.execute(job, tick=tick), bundle)
+
+
+class Climb(Slot):
+    """A code loop without a lab around it: what is accepted is the incumbent of the next run."""
+
+    def __init__(self, folder: Path, data_root: Path | None = None) -> None:
+        super().__init__(folder, data_root)
+        self.incumbent: Incumbent | None = None
+        self.seen: dict[tuple[str, str], str] = {}
+
+    def turn(self, spec: Spec, *, given: Given | None = None, caller: Any = CALLER) -> Done:
+        """Make one run of the code loop, and judge it as the lab does."""
+        order = CodeOrder(
+            incumbent=lambda: self.incumbent,
+            seen=lambda *digests: self.seen.get(digests),
+            given=given,
+        )
+        job = self.job(spec, caller=caller, code=order)
+        done = Done(self.executor.execute(job, tick=lambda: None), job.bundle)
+        self._judge(spec, job.manifest.run_id, done)
+        return done
+
+    def _judge(self, spec: Spec, run_id: str, done: Done) -> None:
+        code, taken = done.execution.code, done.execution.measurement
+        if code is None or code.candidate is None or done.execution.outcome.is_retried:
+            return
+        self.seen.setdefault((code.evaluator, code.candidate), run_id)
+        if taken is None:
+            return
+        standing = self.incumbent.standing if self.incumbent and taken.compared_with else None
+        case = acceptance.Case(spec.metric_direction, spec.acceptance, taken, standing)
+        decision = acceptance.weigh(case, final=True)
+        done.verdict = decision.verdict
+        if done.verdict is acceptance.Verdict.ACCEPT:
+            changed, _ = load(done.bundle)
+            own = acceptance.standing_after(run_id, decision)
+            self.incumbent = Incumbent(changed, code.candidate, code.evaluator, own, taken.holdout)
 
 
 def tree_of(folder: Path) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_the_same_file_again_gives_the_same_verdict(lab):
 
 
 def test_while_another_works_what_was_sent_is_kept_and_exit_code_5_says_so(lab, monkeypatch):
-    monkeypatch.setattr(plan, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.0)
     data = sent(asked(lab)["dispatch_id"], 7)
     lease = lab.leases.acquire("exp")
     assert refused(lab, data) == (5, "busy")
@@ -181,7 +181,7 @@ def test_a_cycle_measures_what_an_agent_left_behind_and_nothing_else(lab, monkey
     assert [line.origin for line in lines(lab)] == [Origin.BASELINE]
     quiet = done(lab.layout.root, "run_once")
     assert (quiet.out, len(lines(lab))) == ("", 1)
-    monkeypatch.setattr(plan, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "WAIT_SECONDS", 0.0)
     data = sent(asked(lab)["dispatch_id"], 7)
     lease = lab.leases.acquire("exp")
     answered(lab, data)

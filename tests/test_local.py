@@ -254,7 +254,7 @@ def test_what_is_left_in_the_group_does_not_outlive_the_run(bench: Bench, tmp_pa
 def test_the_group_dies_also_where_no_process_table_is_looked_at(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strays, "sweep", lambda group, mark: None)
+    monkeypatch.setattr(strays, "sweep", lambda group, mark, since: None)
     bench.run("sleep 60 & echo $! > pids")
     (pid,) = pids_in(tmp_path / "pids")
     while not is_gone(pid):

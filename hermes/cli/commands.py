@@ -269,6 +269,24 @@ _TABLE = (
         json=True,
     ),
     Command(
+        "audit",
+        "Test the evaluator of a code loop: what it measures, its noise, what fools it.",
+        (
+            _EXP,
+            Variable(
+                "repeats",
+                "int",
+                "so many measurements of the code as it is",
+                default=5,
+                minimum=2,
+                maximum=100,
+                ceiling="A hundred tell the noise to a tenth of it.",
+            ),
+            _FORMAT,
+        ),
+        json=True,
+    ),
+    Command(
         "export",
         "Write the kept changes of an experiment as a series of patches for review.",
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 
 from hermes import files
 from hermes.executing import artifacts, boundary, surface
@@ -19,6 +20,7 @@ from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.measuring import Measuring
 from hermes.executing.metric import read_metric
+from hermes.executing.outside import Startup
 from hermes.executing.stages import Result, Stages
 from hermes.executing.surface import Surface
 from hermes.executing.workspaces import Workspace
@@ -69,6 +71,7 @@ class Bench:
         self._stdout = stdout
         self._stderr = stderr
         self._surface = Surface(job.spec.mutable_paths, job.spec.read_only_paths)
+        self._startup = Startup(job)
         self._has_kept = False
 
     def base(self) -> Tree:
@@ -96,11 +99,12 @@ class Bench:
         workspace = self._hold(found)
         go_on(self._measuring.give_parameters(workspace))
         self.facts.update(self._measuring.facts)
-        measured = self._measuring.measure(workspace, self._stdout, self._stderr)
+        check = partial(self._check_untouched, workspace)
+        measured = self._measuring.measure(workspace, self._stdout, self._stderr, between=check)
         if is_own and not self._has_kept:
             self._has_kept = True
             self.facts.update(artifacts.take(self._job, workspace, self._stages.pulse))
-        self._check_untouched(workspace)
+        check()
         if measured.outcome is not Outcome.SUCCESS or measured.value is None:
             raise Over(measured)
         return Sample(measured.value, measured.secondary)
@@ -124,8 +128,13 @@ class Bench:
             failed = self._stages.run("holdout_command", workspace, EMPTY, log, None)
             if failed is not None:
                 return None, failed.reason.partition(": ")[2] or failed.reason
-            reading = read_metric(self._job.spec.metric, documents=[], outputs=[log.since(0)])
+            self._check_untouched(workspace)
+            reading = read_metric(
+                self._job.spec.metric, documents=[], outputs=[log.since(0)], strict=True
+            )
             return reading.value, reading.reason
+        except Over as over:
+            return None, over.result.reason
         finally:
             log.close()
             with contextlib.suppress(OSError):
@@ -144,5 +153,6 @@ class Bench:
         found = boundary.tampered(
             self._surface, self._place.workspaces, str(workspace.folder), spared
         )
+        found = found or self._startup.breach()
         if found is not None:
             raise Over(Result(found.outcome, found.reason))

@@ -177,6 +177,7 @@ class CodeRun:
 
     def _keep_patch(self, before: Tree, after: Tree) -> None:
         made = patch.diff(before, after, self._desk.scratch(self._job), self._job.environment)
+        files.remove_tree(self._job.bundle.patch)
         files.write_new(self._job.bundle.patch, made)
 
     # Measuring

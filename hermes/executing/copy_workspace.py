@@ -1,6 +1,7 @@
 """Says what a sandbox is to hold, and puts it there; only ``slot`` and ``run`` use it.
 
-Limits first. ``.git`` is left out wherever it lies, and so are the data root, sockets, pipes and
+Limits first. ``.git`` is left out wherever it lies (but for the one that a sandbox is given), and
+so are the data root, sockets, pipes and
 devices, and what may not be read. What lies outside of the workspace is not copied: a link that
 leads there leads there from the sandbox too, and what a run writes through it is written there.
 A link that leads into the workspace leads into the sandbox instead.
@@ -21,7 +22,7 @@ from hermes.executing import trees
 from hermes.executing.trees import Listing, Signature
 from hermes.spec import Spec
 
-_GIT = frozenset({".git"})
+GIT = frozenset({".git"})
 _MADE_FOLDER: Signature = (stat.S_IFDIR | 0o755,)
 
 
@@ -29,7 +30,7 @@ class Source:
     """What a sandbox is to hold: a folder's content and extra inputs.
 
     ``root`` is the folder that is copied (None: nothing), ``original`` the user's workspace.
-    Both are free of links.
+    Both are free of links. ``without`` are the names that are left out wherever they stand.
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class Source:
         *,
         original: str | None = None,
         leave_out: tuple[str, ...] = (),
-        with_git: bool = False,
+        without: frozenset[str] = GIT,
         ingress: tuple[str, ...] = (),
     ) -> None:
         self.root = root
         self._original = original
-        self._names = trees.NOTHING if with_git else _GIT
+        self._names = without
         self._leave_out = frozenset(
             os.path.relpath(path, root)
             for path in leave_out
@@ -98,6 +99,11 @@ class Source:
         extra = self._extra.get(path)
         return extra if extra is not None else f"{self.root}/{path}"
 
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the extra inputs of the last look."""
+        return list(self._extra.values())
+
     def link(self, path: str) -> str:
         """Return what the link at ``path`` is to say. Raises OSError."""
         return link_text(os.readlink(self.locate(path)), path, self._original)
@@ -111,7 +117,7 @@ class Source:
         found[place] = trees.signature(entry)
         self._extra[place] = os.path.realpath(name)
         if stat.S_ISDIR(entry.st_mode):
-            for path, sign in trees.scan(name, names=_GIT).items():
+            for path, sign in trees.scan(name, names=self._names | GIT).items():
                 if trees.is_ordinary(sign):
                     found[f"{place}/{path}"] = sign
                     self._extra[f"{place}/{path}"] = f"{name}/{path}"

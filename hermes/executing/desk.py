@@ -83,7 +83,7 @@ class Place:
             self.sandbox,
             job.data_root,
             job.environment,
-            without_git=bare,
+            bare=bare,
             commit=job.commit,
         )
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes import codec
-from hermes.executing.surface import Surface, is_by_product
+from hermes.executing.by_products import is_by_product
+from hermes.executing.surface import Surface
 from hermes.executing.trees import Listing, is_folder
 from hermes.executing.workspaces import Workspaces
 from hermes.spec import Spec

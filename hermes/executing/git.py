@@ -7,10 +7,12 @@ the user's repository is asked; in a folder of the lab's own (``Own``) no settin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,28 +69,42 @@ def call(
     """
     command = ["git", f"--git-dir={git_dir}", f"--work-tree={work_tree}", *_SAFE, *words]
     clean = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
-    process = subprocess.Popen(
-        command,
-        cwd=work_tree,
-        env={**_FALLBACK, **clean, **_QUIET, **own},
-        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    with _readable(given) as stdin:
+        process = subprocess.Popen(
+            command,
+            cwd=work_tree,
+            env={**_FALLBACK, **clean, **_QUIET, **own},
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     with process:
-        said, complaint = _collect(process, given, pulse)
+        said, complaint = _collect(process, pulse)
     if process.returncode != 0:
         lines = complaint.decode("utf-8", "replace").strip().splitlines()
         raise Failed(words[0], work_tree, lines[-1] if lines else "")
     return said
 
 
-def _collect(
-    process: subprocess.Popen[bytes], given: bytes | None, pulse: Pulse
-) -> tuple[bytes, bytes]:
+@contextlib.contextmanager
+def _readable(given: bytes | None) -> Iterator[int]:
+    """Yield what a process may have as its standard input.
+
+    A file, and no pipe: ``communicate`` cannot go on to feed one after a timeout.
+    """
+    if given is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as stream:
+        stream.write(given)
+        stream.seek(0)
+        yield stream.fileno()
+
+
+def _collect(process: subprocess.Popen[bytes], pulse: Pulse) -> tuple[bytes, bytes]:
     while True:
         try:
-            return process.communicate(given, timeout=_PULSE_SECONDS)
+            return process.communicate(timeout=_PULSE_SECONDS)
         except subprocess.TimeoutExpired:
             try:
                 pulse()

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,7 @@ class Watch:
 def _signs(repository: Repository) -> object:
     """Return what changes whenever the checked-out commit or the index does."""
     head = files.read(f"{repository.git_dir}/HEAD") or b""
-    branch = os.fsdecode(head.removeprefix(b"ref:").strip())
+    branch = branch_of(repository)
     places = (
         f"{repository.git_dir}/index",
         f"{repository.common_dir}/{branch}",
@@ -126,6 +126,12 @@ def _signs(repository: Repository) -> object:
         f"{repository.common_dir}/reftable/tables.list",
     )
     return head, tuple(_sign(place) for place in places)
+
+
+def branch_of(repository: Repository) -> str:
+    """Return the name of the branch that is checked out, as a file; without one, the commit."""
+    head = files.read(f"{repository.git_dir}/HEAD") or b""
+    return os.fsdecode(head.removeprefix(b"ref:").strip())
 
 
 def _sign(name: str) -> trees.Signature | None:
@@ -201,16 +207,38 @@ def holds_workspace(repository: Repository, commit: str, environment: Mapping[st
     return _has_tree[key]
 
 
+def ignored(
+    repository: Repository, paths: Iterable[str], environment: Mapping[str, str]
+) -> set[str]:
+    """Return those of some paths below the workspace that git ignores; "" is the workspace itself.
+
+    One that ends in ``/`` is a folder's. Raises Fault where git cannot tell, OSError.
+    """
+    prefix = f"{repository.prefix}/" if repository.prefix else ""
+    asked = b"".join(os.fsencode(f"{prefix}{path}") + b"\0" for path in paths)
+    words = ("check-ignore", "--stdin", "-z")
+    try:
+        said = git.call(repository.git_dir, repository.top, environment, *words, given=asked)
+    except git.Failed as failed:
+        if failed.complaint:
+            raise
+        return set()  # none of them
+    return {os.fsdecode(name)[len(prefix) :] for name in said.split(b"\0") if name}
+
+
 def check_out(
     repository: Repository,
     commit: str,
     folder: Path,
     environment: Mapping[str, str],
     pulse: Pulse,
+    *,
+    bare: bool = False,
 ) -> Path:
     """Take the workspace as of ``commit`` out of the repository; return the folder that holds it.
 
-    Its files bear the time of the commit. Raises Fault, OSError.
+    Its files bear the time of the commit; ``bare``: it gets no repository of its own.
+    Raises Fault, OSError.
 
     Writes: ``pristine`` and ``index`` in ``folder``, which belongs to the sandbox.
     """
@@ -224,7 +252,7 @@ def check_out(
     _git(repository, own, "read-tree", "--reset", "-u", tree, work_tree=pristine, pulse=pulse)
     said = _git(repository, environment, "show", "-s", "--format=%ct", commit)
     _set_times(pristine, int(said.split()[-1]))
-    if not repository.prefix:
+    if not (repository.prefix or bare):
         _give_own_repository(repository, commit, pristine, index)
     return pristine
 

@@ -99,7 +99,7 @@ def run(
     mark = f"{MARK_VARIABLE}={environment.get(MARK_VARIABLE, '')}"
     began = monotonic()
     try:
-        process = _start(command, folder, environment, joined=stderr is None)
+        process = _start(command, folder, environment, mark, joined=stderr is None)
     except (OSError, ValueError) as error:
         return _not_started(error, command, folder)
     except BaseException:
@@ -131,7 +131,12 @@ def explained(ended: Ended, log: Log) -> str:
 
 
 def _start(
-    command: str | tuple[str, ...], folder: Path, environment: Mapping[str, str], *, joined: bool
+    command: str | tuple[str, ...],
+    folder: Path,
+    environment: Mapping[str, str],
+    mark: str,
+    *,
+    joined: bool,
 ) -> subprocess.Popen[bytes]:
     words = ["sh", "-c", command] if isinstance(command, str) else list(command)
     with strays.OWN_LOCK:
@@ -147,6 +152,7 @@ def _start(
             start_new_session=True,
         )
         strays.OWN.add(process.pid)
+        strays.MARKS.add(mark)
     return process
 
 
@@ -194,6 +200,7 @@ class _Run:
         self._sinks: dict[int, Log] = {}
         self._poll = select.poll()
         self._ended = False
+        self._started = strays.started(process.pid)
         self._resources: _Resources | None = None
         self._pidfd = _open_pidfd(process.pid)
         for pipe, log in ((process.stdout, stdout), (process.stderr, stderr)):
@@ -225,10 +232,13 @@ class _Run:
     def left(self, mark: str) -> int:
         """Count what still runs a moment after the main process has ended."""
         until = time.monotonic() + _LINGER_SECONDS
-        while (alive := strays.living(self._process.pid, mark)) and time.monotonic() < until:
+        while (alive := self._living(mark)) and time.monotonic() < until:
             self._drain()
             time.sleep(_GROUP_STEP_SECONDS)
         return alive
+
+    def _living(self, mark: str) -> int:
+        return strays.living(self._process.pid, mark, self._started)
 
     def finish(self, mark: str) -> _Resources:
         """Kill and reap what is left, take in what was printed, and close everything."""
@@ -236,7 +246,8 @@ class _Run:
         self._tick = _silence
         self._wait(None)
         resources = self._reap()
-        strays.sweep(self._process.pid, mark)
+        strays.sweep(self._process.pid, mark, self._started)
+        strays.MARKS.discard(mark)
         try:
             self._drain()
         finally:

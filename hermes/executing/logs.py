@@ -8,6 +8,7 @@ however much is printed.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hermes import files
@@ -28,6 +29,7 @@ class Log:
     ) -> None:
         """Create the file, empty. Raises FileExistsError when it is there already."""
         self.path = path
+        self._home = os.path.realpath(path.parent)
         self.printed = 0  # bytes received
         self.left_out = 0  # bytes cut away from the middle
         self._size = 0  # bytes in the file
@@ -91,7 +93,13 @@ class Log:
         self._stream.move_to(self._size)
 
     def _put_back(self) -> None:
-        """Give the content its name again: a command may remove the log, the record stays."""
+        """Give the content its name again: a command may remove the log, the record stays.
+
+        It does not follow a link that the command put in the place of the log's folder.
+        """
+        if os.path.realpath(self.path.parent) != self._home:
+            links = (folder for folder in self.path.parents if folder.is_symlink())
+            files.remove(next(links, self.path))
         files.make_folder(self.path.parent)
         files.remove_tree(self.path)
         copy = files.Stream(self.path, mode=_MODE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hermes.errors import RequestError
@@ -22,6 +22,10 @@ from hermes.executing.workspaces import Workspace
 from hermes.model import Json, Outcome
 
 METRICS = "metrics.json"
+_TOO_MUCH = (
+    "so much was printed on standard output that it cannot be checked for a second metric: "
+    "let the evaluator print less, or into a file"
+)
 _SECOND_NS = 1_000_000_000
 
 
@@ -49,17 +53,31 @@ class Measuring:
             return Result(Outcome.FAILED, error.message)
         return None
 
-    def measure(self, workspace: Workspace, stdout: Log, stderr: Log) -> Result:
-        """Run the commands that make up the run, and read the metric."""
+    def measure(
+        self,
+        workspace: Workspace,
+        stdout: Log,
+        stderr: Log,
+        *,
+        between: Callable[[], None] = lambda: None,
+    ) -> Result:
+        """Run the commands that make up the run, and read the metric.
+
+        ``between`` is called after the first when there is a second, and may raise.
+        """
         before = self._metrics_before(workspace)
         marks: list[int] = []
         for name in ("executor_command", "validation_command"):
             if getattr(self._spec, name) is not None:
+                if marks:
+                    between()
                 marks.append(stdout.printed)
                 params = self._job.manifest.params
                 failed = self._stages.run(name, workspace, params, stdout, stderr)
                 if failed is not None:
                     return failed
+        if self._strict and stdout.printed - marks[0] > len(stdout.since(marks[0])):
+            return Result(Outcome.INVALID_METRIC, _TOO_MUCH)
         reading = read_metric(
             self._spec.metric,
             documents=self._documents(before),

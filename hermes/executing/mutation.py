@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from hermes import files
 from hermes.exchange import Answer, Spending
-from hermes.executing import boundary, surface
+from hermes.executing import boundary, by_products, surface
 from hermes.executing.bench import Candidate, Over, candidate_of, go_on
+from hermes.executing.boundary import Breach
 from hermes.executing.candidate import Workplace
 from hermes.executing.content import Tree
 from hermes.executing.desk import Place
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
+from hermes.executing.outside import Outside
 from hermes.executing.stages import Result, Stages
 from hermes.executing.surface import Surface
+from hermes.executing.trees import Listing
 from hermes.executing.workspaces import Workspace
 from hermes.hypothesis import hypothesis_of
 from hermes.model import Code, Outcome
@@ -46,27 +50,43 @@ class Mutation:
         root = str(workspace.folder)
         self._place.hold(workspace, before.tree)
         was = self._place.workspaces.look()
-        outside = boundary.Outside(self._job, str(self._place.sandbox))
+        outside = Outside(self._job, self._place, self._surface)
         failed = self._changed(workspace)
         now = self._place.workspaces.look()
-        found = boundary.breach(self._surface, self._place.workspaces, root, was, now)
-        found = found or outside.breach() or self._left_running()
+        found = self._breach(root, was, now, outside)
         if found is not None:
             raise Over(Result(found.outcome, found.reason))
         go_on(failed)
         try:
-            tree = self._surface.read(now, lambda path: f"{root}/{path}")
+            tree = self._surface.taken(before.tree, was, now, root)
         except surface.TooLarge as error:
             raise Over(Result(Outcome.OUT_OF_BOUNDS, str(error))) from None
         changed = {**before.changed, **surface.changes(before.tree, tree)}
         return candidate_of(base, changed, self.code.hypothesis)
 
-    def _left_running(self) -> boundary.Breach | None:
+    def _breach(self, root: str, was: Listing, now: Listing, outside: Outside) -> Breach | None:
+        """Say what went too far. The user's git is not asked where its settings were changed."""
+        beyond = outside.breach()
+        found = boundary.breach(
+            self._surface,
+            self._place.workspaces,
+            root,
+            before=was,
+            after=now,
+            ignored=partial(self._ignored, was) if beyond is None else _nothing,
+        )
+        return found or beyond or self._left_running()
+
+    def _ignored(self, was: Listing, new: list[str]) -> set[str]:
+        order = self._place.order
+        return by_products.ignored(new, was, order.root, order.for_git) if order.root else set()
+
+    def _left_running(self) -> Breach | None:
         left = self._stages.left_running
         if not left:
             return None
         reason = f"the mutation_command left {left} of its processes running: they were killed"
-        return boundary.Breach(Outcome.OUT_OF_BOUNDS, reason)
+        return Breach(Outcome.OUT_OF_BOUNDS, reason)
 
     def _changed(self, workspace: Workspace) -> Result | None:
         """Let the command or the agent change the code; None when it says that all went well."""
@@ -107,6 +127,10 @@ class Mutation:
         if answer.timed_out:
             return self._stages.late("the agent")
         return Result(Outcome.FAILED, answer.problem) if answer.problem else None
+
+
+def _nothing(_new: list[str]) -> set[str]:
+    return set()
 
 
 def _spent(answer: Answer) -> Spending:

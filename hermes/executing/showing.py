@@ -49,7 +49,7 @@ def show(
 
     Writes: ``scratch`` while a commit is checked out; it is gone afterwards.
     """
-    order = Order(spec, scratch, data_root, environment, without_git=True)
+    order = Order(spec, scratch, data_root, environment, bare=True)
     workspaces = Workspaces()
     bounds = Surface(spec.mutable_paths, spec.read_only_paths)
     try:

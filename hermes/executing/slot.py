@@ -41,7 +41,7 @@ class Slot:
         self._source: Source | None = None
         self._identity: tuple[int, ...] | None = None
         self.wanted: Listing = {}  # the originals as they were when they were copied
-        self._made: Listing = {}  # the sandbox as it was before the first run
+        self.made: Listing = {}  # the sandbox as it is when it has been prepared
         self._loosened: set[str] = set()  # folders whose permissions were opened on the way
         self._set_up = False
         self._without_original: frozenset[str] = frozenset()
@@ -64,8 +64,8 @@ class Slot:
 
     def settle(self) -> None:
         """Reset the sandbox to what it is now, from here on: the setup command is done."""
-        before, self._made = self._made, trees.scan(str(self.work), ours=True)
-        self._without_original = frozenset(_differing(before, self._made))
+        before, self.made = self.made, trees.scan(str(self.work), ours=True)
+        self._without_original = frozenset(_differing(before, self.made))
         self._set_up = True
 
     def discard(self) -> None:
@@ -112,7 +112,7 @@ class Slot:
             if name.startswith(_OLD):
                 files.remove_tree(self.folder / name)
         self._identity = self._found_identity()
-        self.wanted, self._made = {}, {}
+        self.wanted, self.made = {}, {}
         self._set_up, self._without_original = False, frozenset()
 
     def _free_name(self) -> Path:
@@ -141,12 +141,12 @@ class Slot:
     def _reset(self, source: Source, wanted: Listing, pulse: Pulse) -> bool:
         present = trees.scan(str(self.work), ours=True)
         stale = _differing(self.wanted, wanted)
-        if present == self._made and not stale:
+        if present == self.made and not stale:
             return True
-        damaged = {path for path in self._made if present.get(path) != self._made[path]}
+        damaged = {path for path in self.made if present.get(path) != self.made[path]}
         if self._set_up and (stale or damaged & self._without_original):
             return False
-        foreign = {path for path in present if present[path] != self._made.get(path)}
+        foreign = {path for path in present if present[path] != self.made.get(path)}
         self.wanted = wanted
         missing = (damaged | stale) & wanted.keys()
         mended = {path for path in missing & present.keys() if self._is_refilled(source, path)}
@@ -205,7 +205,7 @@ class Slot:
     def _restore_permissions(self) -> None:
         """Give the folders that were made or opened the permissions they are to have."""
         for path in sorted(self._loosened - {""}, reverse=True):
-            sign = self.wanted.get(path) or self._made.get(path)
+            sign = self.wanted.get(path) or self.made.get(path)
             if sign is not None:
                 trees.set_mode(f"{self.work}/{path}", sign)
         self._loosened.clear()
@@ -214,9 +214,9 @@ class Slot:
         """Remember what became of entries that were touched."""
         for path in paths:
             try:
-                self._made[path] = trees.signature(os.lstat(f"{self.work}/{path}"))
+                self.made[path] = trees.signature(os.lstat(f"{self.work}/{path}"))
             except (FileNotFoundError, NotADirectoryError):
-                self._made.pop(path, None)
+                self.made.pop(path, None)
 
 
 def _differing(left: Listing, right: Listing) -> set[str]:

@@ -1,12 +1,13 @@
 """Finds and kills what a command left running: the only code that looks at the process table.
 
 Limits first. Only on Linux can processes be found that left their process group; elsewhere only
-the group itself dies. A process that left the group *and* cleared its environment is found on
-no system. Processes of other users are never touched.
+the group itself dies. Processes of other users are never touched.
 
 How it works on Linux. The lab declares itself a subreaper, so whatever a command leaves behind
 becomes a child of the lab when its parent ends, and one system call says that there is none.
-Of several children, a run's own are told by their group or by a word in their environment.
+Of several children, a run's own are told by their group or by a word in their environment. One
+that left its group and cleared its environment belongs to the run that finds it first: it began
+after that run's command did, in a session that is nobody else's, without the word of another run.
 Whoever else in this process starts a child in a session of its own must do so through ``local``:
 of children in foreign sessions that ended unnoticed, none but those listed in ``OWN`` is spared.
 """
@@ -29,6 +30,9 @@ OWN_LOCK = threading.Lock()
 """Held while a process starts and enters ``OWN``, while it is reaped and leaves it, and while
 strays are told from others: else a slot could reap what another slot has just started."""
 
+MARKS: set[str] = set()
+"""The words by which the commands that run now know their own."""
+
 _LINUX = sys.platform.startswith("linux")
 _PR_SET_CHILD_SUBREAPER = 36
 _KERNEL_THREAD = 0x00200000
@@ -47,6 +51,7 @@ class Entry(NamedTuple):
     group: int
     session: int
     is_kernels: bool
+    started: int  # clock ticks since the machine's start
 
 
 def adopt_orphans() -> None:
@@ -60,10 +65,17 @@ def adopt_orphans() -> None:
     _adopting[os.getpid()] = True
 
 
-def sweep(group: int, mark: str) -> None:
+def started(pid: int) -> int:
+    """Return when a process started, for ``sweep`` and ``living``; never where it is unknown."""
+    entry = _entry(pid) if _LINUX else None
+    return entry.started if entry is not None else sys.maxsize
+
+
+def sweep(group: int, mark: str, since: int = sys.maxsize) -> None:
     """Kill and reap what is left of a command whose main process has been reaped.
 
-    ``mark`` is a word ``NAME=value`` that its environment has and no other run's.
+    ``mark`` is a word ``NAME=value`` that its environment has and no other run's; ``since`` is
+    when its main process ``started``.
     """
     if not _LINUX:
         return
@@ -71,7 +83,7 @@ def sweep(group: int, mark: str) -> None:
         if not _has_children():
             return
         with OWN_LOCK:
-            strays = [entry.pid for entry in _children() if _belongs(entry, group, mark)]
+            strays = [entry.pid for entry in _children() if _belongs(entry, group, mark, since)]
         if not strays or not _end(strays):
             return
 
@@ -98,7 +110,7 @@ def group_lives(group: int) -> bool:
     return any(entry.group == group and entry.state != "Z" for entry in _table())
 
 
-def living(group: int, mark: str) -> int:
+def living(group: int, mark: str, since: int = sys.maxsize) -> int:
     """Count what runs of a command, at the top of its family; call it before the group is killed.
 
     Its main process counts until it has ended. Always 0 where it is unknown.
@@ -106,16 +118,19 @@ def living(group: int, mark: str) -> int:
     if not _LINUX:
         return 0
     alive = [entry for entry in _children() if entry.state != "Z"]
-    return sum(entry.group == group or _belongs(entry, group, mark) for entry in alive)
+    return sum(entry.group == group or _belongs(entry, group, mark, since) for entry in alive)
 
 
-def _belongs(entry: Entry, group: int, mark: str) -> bool:
+def _belongs(entry: Entry, group: int, mark: str, since: int) -> bool:
     if entry.pid in OWN:
         return False
     if entry.group == group:
         return True
+    foreign = entry.session != os.getsid(0)
     if entry.state == "Z":  # its environment is gone; nobody else waits for it
-        return entry.session != os.getsid(0)
+        return foreign
+    if foreign and entry.started >= since:
+        return not _has_mark(entry.pid, *(MARKS - {mark}))
     return _has_mark(entry.pid, mark)
 
 
@@ -201,10 +216,11 @@ def _entry(pid: int) -> Entry | None:
     words = text[text.rfind(b")") + 2 :].split()
     parent, group, session = map(int, words[1:4])
     is_kernels = bool(int(words[6]) & _KERNEL_THREAD)
-    return Entry(pid, words[0].decode("ascii"), parent, group, session, is_kernels)
+    state, started = words[0].decode("ascii"), int(words[19])
+    return Entry(pid, state, parent, group, session, is_kernels, started)
 
 
-def _has_mark(pid: int, mark: str) -> bool:
+def _has_mark(pid: int, *marks: str) -> bool:
     """Look into the environment of a process, which is empty for the moment in which it execs."""
     for _ in range(_EXEC_LOOKS):
         try:
@@ -213,6 +229,6 @@ def _has_mark(pid: int, mark: str) -> bool:
         except OSError:
             return False
         if variables:
-            return os.fsencode(mark) in variables.split(b"\0")
+            return not set(map(os.fsencode, marks)).isdisjoint(variables.split(b"\0"))
         time.sleep(_STEP_SECONDS)
     return False

@@ -12,19 +12,18 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from hermes import files
 from hermes.errors import Fault
 from hermes.executing import trees
 from hermes.executing.artifacts import matches
+from hermes.executing.by_products import is_by_product
 from hermes.executing.content import Content, Tree
 from hermes.executing.trees import Listing
 
 MOST_FILES = 5_000
 MOST_BYTES = 32 * 1024 * 1024
-_BY_PRODUCTS = frozenset(
-    {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store"}
-)
-_BYTE_CODE = (".pyc", ".pyo")
 
 
 class TooLarge(Exception):
@@ -61,21 +60,36 @@ class Surface:
         for path in sorted(listing):
             if not (stat.S_ISREG(listing[path][0]) and self.holds(path)):
                 continue
-            found[path] = content = read_content(locate(path))
-            size += len(content.data)
-            if len(found) > MOST_FILES or size > MOST_BYTES:
-                raise TooLarge(
-                    f"mutable_paths cover more than {MOST_FILES:,} files or "
-                    f"{MOST_BYTES // 1024**2} MiB"
-                )
+            size += listing[path][1]
+            check_size(len(found) + 1, size)
+            found[path] = read_content(locate(path))
+        return found
+
+    def taken(self, tree: Tree, was: Listing, now: Listing, root: str) -> Tree:
+        """Return what became of the surface ``tree``, by scans of ``root`` before and after.
+
+        What was there before and is no part of ``tree`` is the setup command's, and stays out.
+        Raises TooLarge; OSError for what cannot be read.
+        """
+        kept = {path: content for path, content in tree.items() if now.get(path) == was.get(path)}
+        setups = {path for path in was.keys() - tree.keys() if not trees.is_folder(was[path])}
+        touched = {
+            path: sign for path, sign in now.items() if was.get(path) != sign and path not in setups
+        }
+        found = {**kept, **self.read(touched, lambda path: f"{root}/{path}")}
+        check_size(len(found), sum(len(content.data) for content in found.values()))
         return found
 
 
-def is_by_product(path: str) -> bool:
-    """Say whether a path is what running code leaves behind."""
-    return path.endswith(_BYTE_CODE) or not _BY_PRODUCTS.isdisjoint(path.split("/"))
+def check_size(count: int, size: int) -> None:
+    """Raise TooLarge for a surface of so many files and bytes that is beyond the bounds."""
+    if count > MOST_FILES or size > MOST_BYTES:
+        raise TooLarge(
+            f"mutable_paths cover more than {MOST_FILES:,} files or {MOST_BYTES // 1024**2} MiB"
+        )
 
 
+@lru_cache(maxsize=100_000)
 def _covers(patterns: tuple[str, ...], path: str) -> bool:
     """Say whether a pattern matches a path, or a folder that it lies in."""
     return any(matches(pattern, path) for pattern in patterns)
@@ -167,4 +181,4 @@ def _unlink(name: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except IsADirectoryError:
-        os.rmdir(name)
+        files.remove_tree(name)  # what the surface had in it is gone already

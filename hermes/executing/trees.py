@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -70,32 +71,42 @@ def scan(
     names: frozenset[str] = NOTHING,
     paths: frozenset[str] = NOTHING,
     ours: bool = False,
+    most: int = sys.maxsize,
 ) -> Listing:
     """List everything below ``root``, but for certain names and certain paths.
 
-    What vanishes meanwhile, or may not be read, is left out; but in a folder that is ``ours``
-    permissions are opened (and the folder is listed as it was found).
+    What vanishes meanwhile, may not be read, or lies deeper than the system has names for, is left
+    out; but in a folder that is ``ours`` permissions are opened (and the folder is listed as it
+    was found). No further folder is entered when ``most`` entries were found.
     """
     found: Listing = {}
     waiting = [("", root)]
-    while waiting:
+    while waiting and len(found) < most:
         prefix, folder = waiting.pop()
         for entry in _entries(folder, ours=ours):
             path = prefix + entry.name
             if entry.name in names or path in paths:
                 continue
-            with contextlib.suppress(FileNotFoundError):
+            with _passing_over_what_is_not_there():
                 found[path] = sign = signature(entry.stat(follow_symlinks=False))
                 if is_folder(sign):
                     waiting.append((f"{path}/", entry.path))
     return found
 
 
+@contextlib.contextmanager
+def _passing_over_what_is_not_there() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+            raise
+
+
 def _entries(folder: str, *, ours: bool) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as entries:
+        with _passing_over_what_is_not_there(), os.scandir(folder) as entries:
             return list(entries)
-    except FileNotFoundError:
         return []
     except PermissionError:
         if not ours:

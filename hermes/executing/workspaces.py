@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 
 from hermes.errors import Fault
-from hermes.executing import git, git_workspace, strays, trees
-from hermes.executing.copy_workspace import Source
+from hermes.executing import by_products, git, git_workspace, strays, trees
+from hermes.executing.copy_workspace import GIT, Source
 from hermes.executing.git_workspace import Repository, Revision, Watch
 from hermes.executing.sandbox import Mode, choose_mode
 from hermes.executing.slot import WORK, Pulse, Slot
@@ -29,8 +29,9 @@ _WORKSPACE_VARIABLES = ("LAB_WORKSPACE_ROOT", "LAB_EFFECTIVE_WORKSPACE_ROOT")
 
 @dataclass(frozen=True)
 class Order:
-    """What the workspace of a run is made from; ``without_git``: never with a repository.
+    """What the workspace of a run is made from.
 
+    ``bare``: never with a repository or with by-products, for code that is changed.
     ``commit`` is the one to take it from, whatever is checked out; the mode is ``git`` then.
     """
 
@@ -38,7 +39,7 @@ class Order:
     sandbox: Path
     data_root: Path
     environment: Mapping[str, str]
-    without_git: bool = False
+    bare: bool = False
     commit: str | None = None
 
     @cached_property
@@ -185,7 +186,7 @@ class Workspaces:
         self, slot: Slot, order: Order, mode: Mode, revision: Revision | None, pulse: Pulse
     ) -> Source:
         commit = revision.commit if revision is not None and mode == "git" else None
-        made_of = (order.spec.ingress_files, order.leave_out, order.without_git)
+        made_of = (order.spec.ingress_files, order.leave_out, order.bare)
         key = (mode, order.root, commit, *made_of)
         if self._source is None or key != self._source_key:
             self._source_key = None
@@ -199,19 +200,38 @@ class Workspaces:
         root, ingress = order.root, order.spec.ingress_files
         if mode == "empty" or root is None:
             return Source(None, ingress=ingress)
+        without = GIT | by_products.NAMES if order.bare else GIT
         if mode == "copy":
-            return Source(root, original=root, leave_out=order.leave_out, ingress=ingress)
+            left_out = order.leave_out
+            return Source(root, original=root, leave_out=left_out, without=without, ingress=ingress)
         pristine = git_workspace.check_out(
-            _repository(root), _known(commit, root), slot.folder, order.for_git, pulse
+            _repository(root),
+            _known(commit, root),
+            slot.folder,
+            order.for_git,
+            pulse,
+            bare=order.bare,
         )
         self._pristine = trees.scan(str(pristine))
-        with_git = not order.without_git
-        return Source(str(pristine), original=root, with_git=with_git, ingress=ingress)
+        if not order.bare:
+            without = trees.NOTHING
+        return Source(str(pristine), original=root, without=without, ingress=ingress)
 
     @property
     def originals(self) -> trees.Listing:
         """What the sandbox was made from: entries by path, without what the setup made."""
         return {} if self._slot is None else self._slot.wanted
+
+    @property
+    def made(self) -> trees.Listing:
+        """The sandbox as it was when it had been prepared and set up."""
+        return {} if self._slot is None else self._slot.made
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of extra inputs that are taken from outside of the workspace."""
+        assert self._source is not None, "there is no sandbox"
+        return self._source.inputs
 
     def look(self) -> trees.Listing:
         """Scan the sandbox as it is now. Raises OSError."""

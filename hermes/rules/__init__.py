@@ -16,6 +16,7 @@ def creators() -> dict[str, Creator]:
     """Return every task creator, by the name doit knows it by."""
     from hermes.rules import (
         agents,
+        audit,
         control,
         digest,
         execute,
@@ -33,7 +34,8 @@ def creators() -> dict[str, Creator]:
 
     conveyor = (reclaim, plan, execute, seal, project, digest)
     people = (modes, control, steering, agents)
-    modules = (*conveyor, *people, reporting, reproducing, exporting, upkeep)
+    shown = (reporting, audit, reproducing, exporting)
+    modules = (*conveyor, *people, *shown, upkeep)
     return {name: creator for module in modules for name, creator in of(module).items()}
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # a command that runs nothing loads no step
     from hermes.steps.session import Order, Session
 
 BUSY = "is being worked on by another process"
-_WAIT_SECONDS = 20.0  # for a passing cycle to let go of an experiment that a person names
+WAIT_SECONDS = 20.0  # for a passing cycle to let go of an experiment that a person names
 
 
 def task_plan() -> Iterator[dict[str, Any]]:
@@ -62,7 +62,7 @@ def take(experiment: str, order: Order) -> Session | None:
     session = open_session(lab, experiment, order)
     if session is None and order.attended:
         console.notice(f"{experiment} {BUSY}{_holder(experiment)}: waiting a little.")
-        session = open_session(lab, experiment, order, wait_seconds=_WAIT_SECONDS)
+        session = open_session(lab, experiment, order, wait_seconds=WAIT_SECONDS)
     return session
 
 
