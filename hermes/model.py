@@ -207,7 +207,8 @@ class Code:
 
     ``evaluator`` is the digest of all that measures: only runs that share it are compared.
     ``candidate`` is the digest of the code that was measured, None when there was none.
-    ``measured`` is the mean of its samples, also when it was not accepted.
+    ``measured`` is the mean of its samples, also when it was not accepted. ``reached_out`` says
+    that something outside of the sandbox was changed while the code was.
     """
 
     evaluator: str
@@ -219,6 +220,7 @@ class Code:
     removed: int = 0
     spending: Spending = NOTHING_SPENT
     resets_at: str | None = None
+    reached_out: bool = False
 
 
 @dataclass(frozen=True)

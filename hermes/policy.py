@@ -125,12 +125,23 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
     if is_spent(state, spec):
         reason = f"max_iterations_total ({spec.max_iterations_total}) is reached"
         return PhaseChange(Phase.COMPLETED, reason)
-    change = _budget_change(state, spec) or _streak_change(state, spec, attended=attended)
+    change = _reach_change(state) or _budget_change(state, spec)
+    change = change or _streak_change(state, spec, attended=attended)
     if change is None and not spec.autonomous and not attended and _has_new_run(state):
         change = PhaseChange(Phase.AWAITING_HUMAN, "autonomous is false: look at the last run")
     if change is not None and change.phase is state.phase:
         return None
     return change
+
+
+def _reach_change(state: ExperimentState) -> PhaseChange | None:
+    """Stop where something outside of the sandbox was changed: it may be what measures next."""
+    last = state.last
+    if last is None or last.code is None or last.seq <= state.forgiven_seq:
+        return None
+    if not last.code.reached_out:
+        return None
+    return PhaseChange(Phase.AWAITING_HUMAN, f"put right what was changed first: {last.reason}")
 
 
 def _budget_change(state: ExperimentState, spec: Spec) -> PhaseChange | None:

@@ -278,6 +278,17 @@ def test_nothing_is_applied_to_a_workspace_that_another_slot_copies(lab, tmp_pat
     assert lines(lab) == ()
 
 
+def test_what_reaches_out_of_the_sandbox_calls_for_a_person(lab, tmp_path, workspace):
+    """Else the next run would take the change for the user's edit, and be measured by it."""
+    code_experiment(lab, tmp_path, mutation_command=f"echo true >> {workspace}/bench.sh; {DOWN}")
+    tally = burst(lab, "exp", 5)
+    assert told(lab)[1:] == [("tampered", None, False)]
+    assert "put right what was changed first" in tally.stopped
+    status = read_status(lab, "exp")
+    assert status.phase is Phase.AWAITING_HUMAN
+    assert "bench.sh" in status.blocked_reason
+
+
 def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):
     code_experiment(lab, tmp_path, mutation_command="echo 12 > value; echo HYPOTHESIS: a dozen")
     burst(lab, "exp", 2)

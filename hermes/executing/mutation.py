@@ -67,6 +67,7 @@ class Mutation:
     def _breach(self, root: str, was: Listing, now: Listing, outside: Outside) -> Breach | None:
         """Say what went too far. The user's git is not asked where its settings were changed."""
         beyond = outside.breach()
+        self.code = replace(self.code, reached_out=beyond is not None)
         found = boundary.breach(
             self._surface,
             self._place.workspaces,
