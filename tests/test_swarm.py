@@ -96,7 +96,7 @@ def test_a_swarm_of_one_proposes_what_that_one_would():
 def test_an_arm_with_no_point_left_leaves_its_turn_to_the_next(arms):
     arms["short"] = lambda context: Scripted("short", length=2)
     arms["long"] = lambda context: Scripted("long")
-    made = swarm("short", "long", space=parsed(PLANE))
+    made = swarm("short", "long", space=parsed(PLANE), allocation="rotation")
     proposals = [made.ask(number) for number in (1, 2, 3, 4)]
     assert [item.strategy for item in proposals] == ["short", "long", "long", "long"]
     assert "in place of short" in proposals[2].note
@@ -335,7 +335,7 @@ def luck(number: int, probability: float) -> bool:
 
 
 def test_a_rotation_goes_by_the_number_of_the_trial(arms):
-    made = three(arms)
+    made = three(arms, allocation="rotation")
     assert [made.ask(number).strategy for number in (1, 2, 3, 4, 8)] == ["a", "b", "c", "a", "b"]
     made.tell(told_as("c", 9, value=1.0))
     assert made.ask(1).strategy == "a"

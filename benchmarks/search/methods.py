@@ -113,6 +113,8 @@ THROUGH_THE_LAB = (
     lab("tree", "drafts and improvements"),
     lab("bayesian", "Optuna's TPE"),
     lab("evolution", "Nevergrad"),
-    lab("swarm-rotation", "its default strategies in turn", strategy="swarm"),
+    lab(
+        "swarm-rotation", "its default strategies in turn", strategy="swarm", allocation="rotation"
+    ),
     lab("swarm-adaptive", "a bandit", strategy="swarm", allocation="adaptive"),
 )

@@ -161,11 +161,11 @@ _TABLE = (
         (
             _EXP,
             _N,
-            Variable("strategies", help="which ones, with commas; else the swarm's own choice"),
+            Variable("strategies", help="which ones, with commas; else tree,perturb"),
             Variable(
                 "allocation",
                 "choice",
-                "who has the turn: each one, or more often what pays",
+                "who has the turn: what pays, more often (the default), or each",
                 choices=("rotation", "adaptive"),
             ),
             *_SEARCHING,
