@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from hermes.acceptance import Case, Decision, Standing, Subject, Verdict, weigh
-from hermes.model import Direction, Measurement, Sample
+from hermes.measured import Measurement, Sample
+from hermes.model import Direction
 from hermes.spec import Acceptance
 
 UP, DOWN = Direction.MAXIMIZE, Direction.MINIMIZE

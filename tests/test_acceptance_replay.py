@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hermes import codec
 from hermes.acceptance import Case, Decision, Standing, Verdict, replay, weigh
-from hermes.model import Direction, Measurement, Sample
+from hermes.measured import Measurement, Sample
+from hermes.model import Direction
 from hermes.spec import Acceptance, Guard
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hermes.acceptance import Case, Method, Standing, Subject, Verdict, standing_after, weigh
-from hermes.model import Measurement
+from hermes.measured import Measurement
 from hermes.spec import Acceptance, Guard
 
 ACCEPT, REJECT = Verdict.ACCEPT, Verdict.REJECT

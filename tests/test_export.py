@@ -12,7 +12,7 @@ from records import run_line
 from test_branch import git
 
 from hermes.errors import BrokenFile, RequestError
-from hermes.model import Code
+from hermes.measured import Code
 from hermes.render.commit_text import Change, mail, message, subject
 from hermes.steps.export import export_patches
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from records import run_line, time_of
 
 from hermes.decisions import Decision, Intent, JournalRecord
-from hermes.model import Code
+from hermes.measured import Code
 from hermes.promotions import Mark, Promotions, Refusal, Written, fold_intent, fold_run
 
 MUTATED = Code("e", "c", "RUN-000001-worker")

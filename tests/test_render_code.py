@@ -9,7 +9,8 @@ from render_reading import check_readable, check_tables, section
 
 from hermes.acceptance import Case, Standing, weigh
 from hermes.exchange import Spending
-from hermes.model import Code, Direction, Measurement, Origin, Outcome, Sample
+from hermes.measured import Code, Measurement, Sample
+from hermes.model import Direction, Origin, Outcome
 from hermes.render.code_show import Trail
 from hermes.render.experiment import projections
 from hermes.render.run_text import plan_text, result_text

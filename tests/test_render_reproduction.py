@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hermes.model import Sample, Usage
+from hermes.measured import Sample
+from hermes.model import Usage
 from hermes.render.reproduction import reproduction_text, verdict
 from hermes.render.tables import cells
 from hermes.reproduction.comparing import cannot, compare

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.model import Sample, Usage
+from hermes.measured import Sample
+from hermes.model import Usage
 from hermes.reproduction.comparing import compare
 from hermes.reproduction.noise import values
 from hermes.reproduction.records import Account, Condition, Match, Verdict

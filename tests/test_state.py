@@ -13,7 +13,8 @@ from records import created_line, phase_line, run_line
 
 from hermes import codec
 from hermes.discoveries import RECENT_DISCOVERIES
-from hermes.model import DERIVED_VERSION, LARGEST, Code, Direction, Outcome, Phase
+from hermes.measured import Code
+from hermes.model import DERIVED_VERSION, LARGEST, Direction, Outcome, Phase
 from hermes.state import MOST_RETRIES, ExperimentState, fold_intent, fold_run
 
 FAILURES = [outcome for outcome in Outcome if outcome.is_failure]

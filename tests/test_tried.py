@@ -5,7 +5,8 @@ from __future__ import annotations
 from records import run_line
 
 from hermes.exchange import Spending
-from hermes.model import Code, Outcome
+from hermes.measured import Code
+from hermes.model import Outcome
 from hermes.tried import MOST_DROPPED, MOST_KEPT, Memory, fold_run
 
 

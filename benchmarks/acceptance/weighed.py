@@ -12,7 +12,8 @@ from typing import Protocol
 from noises import NOISES, Noise
 
 from hermes.acceptance import Case, Decision, Standing, Subject, Verdict, standing_after, weigh
-from hermes.model import Direction, Measurement, Sample
+from hermes.measured import Measurement, Sample
+from hermes.model import Direction
 from hermes.spec import Acceptance
 
 LINES = 1000

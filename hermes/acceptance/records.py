@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from hermes.model import SCHEMA_VERSION, Direction, Measurement, Sample
+from hermes.measured import Measurement, Sample
+from hermes.model import SCHEMA_VERSION, Direction
 from hermes.spec import Acceptance
 
 

@@ -13,7 +13,7 @@ from hermes.acceptance import student
 from hermes.acceptance.differences import deviation, finite, mean
 from hermes.acceptance.records import Case, GuardCheck, HoldoutCheck
 from hermes.acceptance.single import least_improvement
-from hermes.model import Sample
+from hermes.measured import Sample
 from hermes.spec import Guard
 
 

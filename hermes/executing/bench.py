@@ -24,7 +24,8 @@ from hermes.executing.outside import Startup
 from hermes.executing.stages import Result, Stages
 from hermes.executing.surface import Surface
 from hermes.executing.workspaces import Workspace
-from hermes.model import EMPTY, Json, Outcome, Sample
+from hermes.measured import Sample
+from hermes.model import EMPTY, Json, Outcome
 
 _HOLDOUT_LOG = "holdout.log"
 

@@ -29,7 +29,8 @@ from hermes.executing.job import Job
 from hermes.executing.mutation import Mutation
 from hermes.executing.stages import Result, Stages
 from hermes.executing.surface import Surface
-from hermes.model import Code, Json, Measurement, Outcome, Sample
+from hermes.measured import Code, Measurement, Sample
+from hermes.model import Json, Outcome
 
 
 class CodeRun:

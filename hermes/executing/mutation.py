@@ -26,7 +26,8 @@ from hermes.executing.surface import Surface
 from hermes.executing.trees import Listing
 from hermes.executing.workspaces import Workspace
 from hermes.hypothesis import hypothesis_of
-from hermes.model import Code, Outcome
+from hermes.measured import Code
+from hermes.model import Outcome
 
 
 class Mutation:

@@ -14,7 +14,8 @@ from hermes.executing import local, placeholders
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.workspaces import Workspace
-from hermes.model import Code, Measurement, Outcome, Params, Usage
+from hermes.measured import Code, Measurement
+from hermes.model import Outcome, Params, Usage
 from hermes.spec import Command
 
 _PULSE_SECONDS = 1.0

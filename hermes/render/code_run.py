@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from hermes.acceptance import Comparison, Decision, GuardCheck, Method
-from hermes.model import Code, Manifest, Origin, Outcome, Sample
+from hermes.measured import Code, Sample
+from hermes.model import Manifest, Origin, Outcome
 from hermes.render.stages import measuring, who_changes
 from hermes.render.tables import table
 from hermes.render.text import CUT, NONE, cell, code, number, plural, prose

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hermes.acceptance import Decision
-from hermes.model import Code, IndexLine, Manifest, Outcome
+from hermes.measured import Code
+from hermes.model import IndexLine, Manifest, Outcome
 from hermes.plain_text import readable
 from hermes.render.tables import Column, columns, fit, labelled, wrap
 from hermes.render.text import CUT, NONE, clip, number, plural

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from hermes.analysis.examine import without_measurements
-from hermes.model import Sample
+from hermes.measured import Sample
 from hermes.reproduction.noise import values
 from hermes.reproduction.records import (
     Account,

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from hermes.model import Params, Sample, Usage
+from hermes.measured import Sample
+from hermes.model import Params, Usage
 
 MEASURED = "measured"
 """How a run of the code loop ended that gave samples, whatever was decided of them."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from hermes.layout import BundleLayout
-from hermes.model import Execution, Manifest, Origin, Outcome, Sample
+from hermes.measured import Sample
+from hermes.model import Execution, Manifest, Origin, Outcome
 from hermes.reproduction.records import MEASURED, Account
 from hermes.steps.rerun import Record
 from hermes.steps.seal import shortened

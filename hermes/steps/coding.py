@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hermes import codec, files
 from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
-from hermes.model import Code, Origin
+from hermes.measured import Code
+from hermes.model import Origin
 from hermes.steps import submitted
 from hermes.steps.commissioning import commission
 from hermes.steps.session import Session

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from hermes import acceptance
 from hermes.acceptance import Verdict
-from hermes.model import Code, Execution, Measurement, Outcome
+from hermes.measured import Code, Measurement
+from hermes.model import Execution, Outcome
 from hermes.steps.coding import codes
 from hermes.steps.plan import Planned
 from hermes.steps.session import Session
