@@ -30,11 +30,11 @@ class Measurement:
     candidate: tuple[Sample, ...] = ()
     incumbent: tuple[Sample, ...] = ()
     compared_with: str | None = None
-    replaces: str | None = None
     lines: int = 0
     holdout: float | None = None
     holdout_before: float | None = None
     holdout_fault: str = ""
+    replaces: str | None = None
 
 
 @dataclass(frozen=True)

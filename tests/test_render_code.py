@@ -166,10 +166,9 @@ def test_a_terminal_shows_hypotheses_and_what_was_measured(width):
     assert ("RUN-000003-worker" in row) == (width == 160)
 
 
-def test_an_incumbent_that_has_not_the_best_value_is_named():
+def test_the_best_of_a_code_loop_is_its_incumbent_though_its_value_is_no_better():
     shorter = run_line(2, value=1.25, accepted=True, params={}, code=CODE)
-    assert "Incumbent   1.25 in RUN-000002-worker" in shown([shorter], 100)
-    assert "Incumbent" not in shown(CANDIDATES, 100)
+    assert "Best        1.25 in RUN-000002-worker" in shown([shorter], 100)
 
 
 def test_one_run_shows_decision_and_patch():

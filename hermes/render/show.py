@@ -60,7 +60,6 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
     yield "Goal", clip(status.goal, _LONG)
     yield "Metric", f"{clip(status.metric, _LONG)}, {status.metric_direction.value}"
     yield "Best", _best(status)
-    yield "Incumbent", _incumbent(status, state)
     yield "Params", params(_best_params(status, state), _LONG) if _has_params(status, state) else ""
     yield "Runs", f"{status.run_count}{_outcomes(state.outcome_counts)}"
     yield "Time", duration(state.wall_seconds) + " of running"
@@ -97,14 +96,6 @@ def _best(status: Status) -> str:
 
 def _has_params(status: Status, state: ExperimentState) -> bool:
     return status.best_run is not None and not state.evaluators
-
-
-def _incumbent(status: Status, state: ExperimentState) -> str:
-    """Return the code that the next change begins from, where that is not the best value's."""
-    found = state.incumbents.get(status.current_fidelity_tier)
-    if not state.evaluators or found is None or found.run_id == status.best_run:
-        return ""
-    return f"{number(found.value)} in {clip(found.run_id, 100)}: it was accepted last"
 
 
 def _best_params(status: Status, state: ExperimentState) -> Mapping[str, bool | int | float | str]:
