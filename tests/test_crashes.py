@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 
 import pytest
-from crash_harness import FULL, KILLS, points, power_loss_states, recorded, run_killed
-from labs import a_lab, an_experiment, burst, lines, views, write_spec
+from crash_harness import FULL, KILLS, power_loss_states, recorded, run_killed
+from crashed_labs import expect_healthy, killed_everywhere, rebooted, reopened
+from labs import a_lab, an_experiment, burst, lines, write_spec
 
-from hermes import files
 from hermes.errors import LabError
-from hermes.lab import Lab
 from hermes.model import Origin, Outcome
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.create import create
 from hermes.steps.opening import opened
 from hermes.steps.recover import recover
-from hermes.steps.refresh import refresh
 from hermes.steps.session import Order
-from hermes.steps.verify import verify
-from hermes.steps.watchdog import watchdog
-from hermes.store.leases import Leases
-from hermes.store.processes import this_process
 
 RUNS = 3
 GRID = {"x": {"type": "int", "low": 1, "high": 9}}
@@ -33,19 +26,6 @@ def prepared(root, folder):
     """Return a lab with one experiment whose trials are known beforehand."""
     lab = a_lab(root)
     an_experiment(lab, folder, strategy="grid", search_space=GRID)
-    return lab
-
-
-def reopened(root):
-    """Return the lab as a new process would see it."""
-    return Lab(root, environ={"PATH": os.environ["PATH"]})
-
-
-def rebooted(root):
-    """Return the lab as a process sees it after the machine has started anew."""
-    lab = reopened(root)
-    me = replace(this_process(), boot_id="another boot")
-    lab.leases = Leases(lab.layout, lab.clock, me=me)
     return lab
 
 
@@ -75,59 +55,12 @@ def expect_whole(root, *, at_most, reopen=reopened):
     return lab, len(history)
 
 
-def expect_healthy(lab):
-    assert verify(lab).problems == ()
-    assert watchdog(lab) == []
-    before = views(lab)
-    assert refresh(lab).problems == ()
-    assert views(lab) == before
-    told_of = [event.run_id for event in lab.ledger.read().records if event.kind == "sealed"]
-    sealed = [line.run_id for name in lab.experiments() for line in lines(lab, name)]
-    assert sorted(told_of) == sorted(sealed)
-
-
 def expect_to_go_on(root, *, at_most):
     """Recover, then make the runs that are left: the history is that of an undisturbed lab."""
     lab, done = expect_whole(root, at_most=at_most)
     burst(lab, "exp", at_most - done)
     assert told(lab) == undisturbed(at_most)
     expect_healthy(lab)
-
-
-class Copies:
-    """Fresh copies of a prepared data root, always at the same path."""
-
-    def __init__(self, tmp_path):
-        self.root = tmp_path / "lab-data"
-        self._kept = tmp_path / "kept"
-
-    def keep(self):
-        shutil.copytree(self.root, self._kept)
-
-    def fresh(self):
-        files.remove_tree(self.root)
-        shutil.copytree(self._kept, self.root)
-        return self.root
-
-
-@pytest.fixture
-def copies(tmp_path):
-    return Copies(tmp_path)
-
-
-def killed_everywhere(copies, function, ways, *, every=1):
-    """Kill ``function`` at every operation, in every way; yield after each with the data root."""
-    copies.keep()
-    copies.fresh()
-    whole = run_killed(function, 0)
-    assert not whole.error, whole.error
-    for number, (at, how) in enumerate(points(whole.trace, ways)):
-        if number % every == 0:
-            copies.fresh()
-            result = run_killed(function, at, how)
-            ended = result.calls < at and not result.error  # how often it projects varies
-            assert result.died or how in FULL or ended, (at, how, result.error)
-            yield f"{how} operation {at}: {whole.trace[at - 1]}"
 
 
 def check_burst(copies, tmp_path, ways, every, prepare=prepared):
