@@ -17,7 +17,7 @@ from typing import TypeAlias, Union
 from hermes.exchange import NOTHING_SPENT, Exchange, Spending
 
 SCHEMA_VERSION = 1
-DERIVED_VERSION = 6  # another number whenever a projection, or the state behind it, changes form
+DERIVED_VERSION = 7  # another number whenever a projection, or the state behind it, changes form
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
 
