@@ -22,6 +22,7 @@ from measuring import MS
 from methods import Method, Searcher, lab
 from problems import Value
 
+from hermes.errors import RequestError
 from hermes.model import DEFAULT_TIER, Json, Origin, Outcome, Params, Proposal, Trial
 from hermes.search import registry
 from hermes.search.base import SearchContext, Strategy, chance
@@ -66,6 +67,19 @@ ALL = (
     _bayesian("qmc", optuna("", "", lambda s, seed: s.QMCSampler(seed=seed))),
     Played("evolution", "evolution", {}, nevergrad("", "", "CMA")),
 )
+
+
+def available() -> tuple[list[Played], list[str]]:
+    """Return what can be played here, and why the others cannot."""
+    found, missing = [], []
+    for item in ALL:
+        try:
+            registry.check(item.strategy, item.options)
+        except RequestError as error:
+            missing.append(f"Left out: {item.label}. {error.message}")
+        else:
+            found.append(item)
+    return found, missing
 
 
 # A long history
@@ -143,7 +157,7 @@ def beside(played: Played, trials: int, *, seed: int) -> tuple[float, float]:
     """Return the milliseconds of a trial through the lab and by the library, on average.
 
     An ask and its tell count together, for each may leave its work to the other; the two searches
-    take turns. Raises ``methods.Missing`` where the library is.
+    take turns.
     """
     assert played.library is not None
     instance = SPHERE.instance(seed)

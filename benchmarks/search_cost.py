@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import resource
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import measuring
 import yaml
 from flat import in_turns, long_history, turns_target
 from measuring import MS, Options, Section, Target, note, seconds, spread
-from methods import Missing
-from played import ALL, Play, Played, beside, play
+from played import ALL, Play, Played, available, beside, play
 from subjects import EXAMPLE, a_lab, an_experiment, hermes
 
 from hermes import codec
@@ -32,18 +32,21 @@ _FLAT = ("perturb", "grid", "tree")
 def run(options: Options) -> Section:
     """Ask and tell beside the libraries, then search long, then start after a long history."""
     section = Section("What a search costs")
-    _over_libraries(section, options)
+    items, missing = available()
+    if missing:
+        section.say(*missing)
+    _over_libraries(section, items, options)
     with options.workplace() as place:
         lab = a_lab(place)
         _flat(section, lab, options)
-        _long(section, lab, options)
+        _long(section, lab, items, options)
     return section
 
 
 # Over the libraries
 
 
-def _over_libraries(section: Section, options: Options) -> None:
+def _over_libraries(section: Section, items: Sequence[Played], options: Options) -> None:
     rounds, trials = options.pick(9, 3, 1), options.pick(200, 60, 3)
     section.say(
         f"What a trial takes of the processor's time, its ask and its tell together, in searches of"
@@ -51,16 +54,10 @@ def _over_libraries(section: Section, options: Options) -> None:
         " in turns.",
     )
     targets, rows = [], []
-    for item in ALL:
-        if item.library is None:
-            continue
+    for item in (item for item in items if item.library is not None):
         note(f"search_cost: {rounds} searches beside {item.label}")
-        try:
-            beside(item, 3, seed=rounds)  # imports, and warms up
-            taken = [beside(item, trials, seed=seed) for seed in range(rounds)]
-        except Missing as missing:
-            section.say(f"Left out: {item.label} ({missing}).")
-            continue
+        beside(item, 3, seed=rounds)  # imports, and warms up
+        taken = [beside(item, trials, seed=seed) for seed in range(rounds)]
         added = spread([ours - theirs for ours, theirs in taken])
         middles = [statistics.median(column) for column in zip(*taken, strict=True)]
         rows.append([item.label, *(f"{middle:.2f}" for middle in middles), *added.shown()])
@@ -113,7 +110,7 @@ _EPOCH = 2_000
 _SHORT_OF = 10
 
 
-def _long(section: Section, lab: Lab, options: Options) -> None:
+def _long(section: Section, lab: Lab, items: Sequence[Played], options: Options) -> None:
     section.say(
         "The cost after a long history, of the processor's time, and the start of a burst on it:"
         " `burst n=1`, its run included.",
@@ -123,12 +120,8 @@ def _long(section: Section, lab: Lab, options: Options) -> None:
         " `evolution` begin anew, and before it they have most to take in again.",
     )
     targets, rows = [], []
-    for item in sorted(ALL, key=lambda item: item.strategy not in _FLAT):
-        try:
-            found = _after_long(lab, item, options)
-        except Missing as missing:
-            section.say(f"Left out: {item.label} ({missing}).")
-            continue
+    for item in sorted(items, key=lambda item: item.strategy not in _FLAT):
+        found = _after_long(lab, item, options)
         targets += found.targets(item)
         rows.append([item.label, *found.row()])
     section.targets(targets)
