@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from crashed_labs import Copies
 from hypothesis import settings
 from labs import a_lab
+from memory import in_memory
 
 from hermes.lab import Lab
 
@@ -28,6 +30,7 @@ def lab(root: Path) -> Lab:
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Copies:
-    """What keeps a data root at ``root`` and brings fresh copies of it."""
-    return Copies(tmp_path)
+def copies() -> Iterator[Copies]:
+    """What keeps a data root and brings fresh copies of it; in memory, where there is room."""
+    with in_memory() as folder:
+        yield Copies(folder)

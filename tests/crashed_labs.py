@@ -52,6 +52,11 @@ class Copies:
         self.root = folder / "lab-data"
         self._kept = folder / "kept"
 
+    def clear(self) -> None:
+        """Forget the data root and what was kept."""
+        for folder in (self.root, self._kept):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def keep(self) -> None:
         """Make the data root, as it is now, the one that is copied."""
         shutil.copytree(self.root, self._kept)

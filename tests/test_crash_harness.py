@@ -19,6 +19,7 @@ from crash_harness import (
     recorded,
     run_killed,
 )
+from memory import in_memory
 from run_samples import Conveyor, execution_of, faults, visible_faults
 
 from hermes import files
@@ -29,16 +30,10 @@ RUNS = 2
 
 
 @pytest.fixture
-def place(tmp_path):
+def place():
     """Return a folder in memory if there is one: nothing here needs a disk."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    folder = memory / f"hermes-{os.getpid()}-{tmp_path.name}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    with in_memory() as folder:
+        yield folder
 
 
 Maker = Callable[[Path], Conveyor]

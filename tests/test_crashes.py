@@ -211,8 +211,7 @@ def crashes_of_a_burst(tmp_path):
 
 def check_recover(copies, tmp_path, every):
     for at in crashes_of_a_burst(tmp_path):
-        shutil.rmtree(copies.root, ignore_errors=True)
-        shutil.rmtree(tmp_path / "kept", ignore_errors=True)
+        copies.clear()
         left_behind(copies, tmp_path, at)
         for point in killed_everywhere(
             copies, lambda: recover(reopened(copies.root)), KILLS, every=every
