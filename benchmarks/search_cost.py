@@ -191,7 +191,8 @@ def _played_line(line: IndexLine, trial: Trial) -> IndexLine:
 def _starts(lab: Lab, name: str, options: Options) -> tuple[float, float]:
     """Return the seconds that the start of a burst takes, and those of the processor."""
     act = hermes(lab.layout.root, "burst", f"exp={name}", "n=1")
-    act()  # folds all of the history, and keeps what came of it
+    for _ in range(options.pick(1, 1, 0)):
+        act()  # folds all of the history, and keeps what came of it
     rounds, before = options.pick(5, 3, 1), _children_seconds()
     taken = [seconds(act) for _ in range(rounds)]
     return statistics.median(taken), (_children_seconds() - before) / rounds
