@@ -79,7 +79,7 @@ def killed_everywhere(
     copies.fresh()
     whole = run_killed(function, 0)
     assert not whole.error, whole.error
-    for number, (at, how) in enumerate(points(whole.trace, ways)):
+    for number, (at, how) in enumerate(points(whole, ways)):
         if number % every == 0:
             copies.fresh()
             result = run_killed(function, at, how)

@@ -75,7 +75,7 @@ def check_burst(copies, tmp_path, ways, every, prepare=prepared):
 
 
 def test_a_burst_that_is_killed_goes_on_as_if_nothing_had_been(copies, tmp_path):
-    check_burst(copies, tmp_path, KILLS, every=11)
+    check_burst(copies, tmp_path, KILLS, every=6)
 
 
 def test_a_burst_on_a_full_disk_loses_nothing_sealed(copies, tmp_path):
@@ -113,12 +113,12 @@ def check_agent(copies, tmp_path, every):
 
 
 def test_a_burst_that_asks_an_agent_is_killed_and_goes_on_the_same(copies, tmp_path):
-    check_agent(copies, tmp_path, every=31)
+    check_agent(copies, tmp_path, every=17)
 
 
 @pytest.mark.slow
-def test_a_burst_that_asks_an_agent_is_killed_at_every_eleventh_operation(copies, tmp_path):
-    check_agent(copies, tmp_path, every=11)
+def test_a_burst_that_asks_an_agent_is_killed_at_many_more_operations(copies, tmp_path):
+    check_agent(copies, tmp_path, every=6)
 
 
 DOWN = "echo $(($(cat value) - 1)) > value"
@@ -163,12 +163,12 @@ def check_code(copies, tmp_path, every):
 
 
 def test_a_code_loop_that_is_killed_goes_on_from_its_incumbent(copies, tmp_path):
-    check_code(copies, tmp_path, every=47)
+    check_code(copies, tmp_path, every=27)
 
 
 @pytest.mark.slow
-def test_a_code_loop_is_killed_at_every_seventh_operation(copies, tmp_path):
-    check_code(copies, tmp_path, every=7)
+def test_a_code_loop_is_killed_at_many_more_operations(copies, tmp_path):
+    check_code(copies, tmp_path, every=4)
 
 
 def test_create_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
@@ -221,7 +221,7 @@ def check_recover(copies, tmp_path, every):
 
 
 def test_a_recovery_that_is_killed_can_be_recovered_from(copies, tmp_path):
-    check_recover(copies, tmp_path, every=13)
+    check_recover(copies, tmp_path, every=7)
 
 
 @pytest.mark.slow
@@ -254,7 +254,7 @@ def check_cycle(copies, tmp_path, every):
 
 
 def test_a_cycle_that_is_killed_repeats_no_finished_step(copies, tmp_path):
-    check_cycle(copies, tmp_path, every=11)
+    check_cycle(copies, tmp_path, every=6)
 
 
 @pytest.mark.slow

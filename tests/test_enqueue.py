@@ -252,12 +252,12 @@ def check_burst(copies, tmp_path, every):
 
 
 def test_a_point_is_tried_once_wherever_a_burst_is_killed(copies, tmp_path):
-    check_burst(copies, tmp_path, every=19)
+    check_burst(copies, tmp_path, every=11)
 
 
 @pytest.mark.slow
 def test_a_point_is_tried_once_when_a_burst_is_killed_at_many_more_operations(copies, tmp_path):
-    check_burst(copies, tmp_path, every=4)
+    check_burst(copies, tmp_path, every=2)
 
 
 def test_enqueue_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):

@@ -395,12 +395,12 @@ def told(lab):
 
 
 def test_a_guided_session_that_is_killed_goes_on_where_it_was(copies, tmp_path):
-    check_crashes(copies, tmp_path, every=61)
+    check_crashes(copies, tmp_path, every=35)
 
 
 @pytest.mark.slow
 def test_a_guided_session_is_killed_at_many_more_operations(copies, tmp_path):
-    check_crashes(copies, tmp_path, every=4)
+    check_crashes(copies, tmp_path, every=2)
 
 
 def test_a_skip_that_was_planned_is_never_run_whoever_takes_it_up(lab, root, tmp_path):
