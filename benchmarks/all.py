@@ -12,7 +12,14 @@ from machine import file_system, heading
 from measuring import SIZES
 
 HERE = Path(__file__).resolve().parent
-BENCHMARKS = ("overhead.py", "flat.py", "parallel.py", "scale.py", "imports.py")
+BENCHMARKS = (
+    "overhead.py",
+    "flat.py",
+    "parallel.py",
+    "search_cost.py",
+    "scale.py",
+    "imports.py",
+)
 
 
 def main() -> None:

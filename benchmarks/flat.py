@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import measuring
-from measuring import MS, Options, Section, Target, note, ratios, resident_mib, spread
+from measuring import MS, Options, Section, Spread, Target, note, ratios, resident_mib, spread
 from overhead import iterations
 from subjects import a_lab, an_experiment, hermes
 
@@ -35,8 +37,15 @@ def run(options: Options) -> Section:
         lab = a_lab(place)
         for name in (_OLD, _NEW):
             an_experiment(lab, name)
-        found = _long_history(section, lab, many, part)
-        section.targets([*found, _old_and_new(section, lab, options)])
+        note(f"flat: {many} iterations")
+        history = long_history(lab, _OLD, many, part)
+        _grown(section, history)
+        compared = in_turns(lab, _OLD, _NEW, options)
+        section.targets([*_targets(history), turns_target(compared)])
+        section.table(
+            [f"{turns_shown(options)}, by medians", "least", "median", "most"],
+            [["an iteration of the old one / of the new one", *compared.shown()]],
+        )
         for name in (_OLD, _NEW):
             project(lab, name)
         project_lab(lab)
@@ -44,54 +53,100 @@ def run(options: Options) -> Section:
     return section
 
 
-def _long_history(section: Section, lab: Lab, many: int, part: int) -> list[Target]:
-    note(f"flat: {many} iterations")
+@dataclass(frozen=True)
+class LongHistory:
+    """The seconds of each iteration, and the memory after the first ``part`` and at the end."""
+
+    taken: Sequence[float]
+    part: int
+    before_mib: float
+    after_mib: float
+
+    @property
+    def first(self) -> Sequence[float]:
+        """The first ``part`` but for the very first, which makes what the others find."""
+        return self.taken[1 : self.part]
+
+    @property
+    def last(self) -> Sequence[float]:
+        """The last ``part``."""
+        return self.taken[-self.part :]
+
+    def target(self, label: str = "") -> Target:
+        """Return what flatness asks for, all in all."""
+        grown = statistics.fmean(self.last) / statistics.fmean(self.first)
+        what = f"{label}last {self.part:,} over first {self.part:,}, all in all"
+        return Target(what, grown, MOST_GROWTH, "times")
+
+
+def long_history(lab: Lab, name: str, many: int, part: int) -> LongHistory:
+    """Make ``many`` iterations of one experiment in this process, which all succeed."""
     order, tally = Order(attended=True, runs=many), Tally()
-    with opened(lab, _OLD, order) as session:
+    with opened(lab, name, order) as session:
         assert session is not None
         taken = iterations(session, tally, part)
         before = resident_mib()
         taken += iterations(session, tally, many - part)
         after = resident_mib()
     assert tally.successes == many
-    first, last = taken[1:part], taken[-part:]
-    mean, median = (
-        measure(last) / measure(first) for measure in (statistics.fmean, statistics.median)
-    )
-    tenth = max(1, many // 10)
+    return LongHistory(taken, part, before, after)
+
+
+def _grown(section: Section, history: LongHistory) -> None:
+    taken, part = history.taken, history.part
+    tenth = max(1, len(taken) // 10)
     rows = [
         [f"{start + 1:,} to {start + tenth:,}", *_row(taken[start : start + tenth])]
-        for start in range(0, many, tenth)
+        for start in range(0, len(taken), tenth)
     ]
-    section.say(f"Resident memory: {before:.1f} MiB after {part:,}, {after:.1f} MiB at the end.")
+    section.say(
+        f"Resident memory: {history.before_mib:.1f} MiB after {part:,},"
+        f" {history.after_mib:.1f} MiB at the end."
+    )
     section.table(["Iterations", "median, ms", "mean, ms"], rows)
+
+
+def _targets(history: LongHistory) -> list[Target]:
+    medians = statistics.median(history.last) / statistics.median(history.first)
+    grown = history.after_mib - history.before_mib
     return [
-        Target(f"last {part:,} over first {part:,}, all in all", mean, MOST_GROWTH, "times"),
-        Target("the same by medians", median, MOST_GROWTH, "times"),
-        Target(f"growth of memory after {part:,}", after - before, MOST_MEMORY_MIB, "MiB"),
+        history.target(),
+        Target("the same by medians", medians, MOST_GROWTH, "times"),
+        Target(f"growth of memory after {history.part:,}", grown, MOST_MEMORY_MIB, "MiB"),
     ]
 
 
-def _row(taken: list[float]) -> list[str]:
+def _row(taken: Sequence[float]) -> list[str]:
     return [f"{measure(taken) * MS:.2f}" for measure in (statistics.median, statistics.fmean)]
 
 
-def _old_and_new(section: Section, lab: Lab, options: Options) -> Target:
-    rounds, batch = options.pick(20, 10, 2), options.pick(50, 10, 2)
-    note(f"flat: {rounds} turns of {batch} of the old and of a new one")
+def _turns(options: Options) -> tuple[int, int]:
+    return options.pick(20, 10, 2), options.pick(50, 10, 2)
+
+
+def turns_shown(options: Options) -> str:
+    """Say how many turns are made, of how many iterations each."""
+    rounds, batch = _turns(options)
+    return f"{rounds} turns of {batch}"
+
+
+def turns_target(compared: Spread, label: str = "") -> Target:
+    """Return what flatness asks for when an old and a new experiment take turns."""
+    return Target(f"{label}old over new, in turns", compared.median, MOST_GROWTH, "times")
+
+
+def in_turns(lab: Lab, old_name: str, new_name: str, options: Options) -> Spread:
+    """Compare an iteration of an old experiment with one of a new one, in turns."""
+    rounds, batch = _turns(options)
+    note(f"{rounds} turns of {batch} of {old_name} and of {new_name}")
     order = Order(attended=True, runs=rounds * batch)
-    with opened(lab, _OLD, order) as old, opened(lab, _NEW, order) as new:
+    with opened(lab, old_name, order) as old, opened(lab, new_name, order) as new:
         assert old is not None
         assert new is not None
         for session in (old, new):
             iterations(session, Tally(), 2)
         turns = [_turn(old, new, batch, number) for number in range(rounds)]
-    compared = spread(ratios(*zip(*turns, strict=True)))
-    section.table(
-        [f"{rounds} turns of {batch}, by medians", "least", "median", "most"],
-        [["an iteration of the old one / of the new one", *compared.shown()]],
-    )
-    return Target("old over new, in turns", compared.median, MOST_GROWTH, "times")
+    return spread(ratios(*zip(*turns, strict=True)))
 
 
 def _turn(old: Session, new: Session, batch: int, number: int) -> tuple[float, float]:

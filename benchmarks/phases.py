@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hermes import files
-from hermes.executing import local, parameters, run, sandbox
+from hermes.executing import local, parameters, sandbox, workspaces
 from hermes.lab import Lab
 from hermes.modes import loop, slots
 from hermes.render import run_text
@@ -33,7 +33,7 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (files, "publish_folder", "rename and sync"),
     (slots, "execute", "execute"),
     (execute, "_environment", "make the environment"),
-    (run.Workspaces, "prepare", "reset the sandbox"),
+    (workspaces.Workspaces, "prepare", "reset the sandbox"),
     (parameters, "merge", "merge the parameters"),
     (local, "run", "run the command"),
     (local, "_start", "start it"),

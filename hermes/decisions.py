@@ -20,6 +20,7 @@ class Intent(str, Enum):
     SPEC = "spec"
     NOTE = "note"
     ENQUEUE = "enqueue"
+    WITHDRAW = "withdraw"
     GUIDED = "guided"
     PROPOSAL = "proposal"
     DECISION = "decision"
@@ -61,8 +62,8 @@ class Asked:
 class JournalRecord:
     """One line of ``journal.jsonl``: a decision, by whom, and after how many sealed runs.
 
-    ``request`` is the id of the point or idea that is enqueued, of the proposal spoken of, or of
-    the run that was promoted;
+    ``request`` is the id of the point or idea that is enqueued or withdrawn, of the proposal
+    spoken of, or of the run that was promoted;
     ``runs`` is what a guided session is to make, ``since`` so many were answered for.
     """
 

@@ -54,11 +54,12 @@ class Retry:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a person or the lab wrote into the journal."""
+    """Something a person or the lab wrote into the journal; ``request`` is an idea's id."""
 
     at: str
     by: str
     text: str
+    request: str | None = None
 
 
 @dataclass(frozen=True)
@@ -208,10 +209,16 @@ def fold_intent(state: ExperimentState, record: JournalRecord) -> ExperimentStat
         return replace(state, tier=record.tier)
     if record.intent is Intent.SPEC:
         return replace(state, spec_sha256=record.spec_sha256)
+    if record.intent is Intent.WITHDRAW:
+        return replace(state, notes=_without(state.notes, record.request))
     if record.intent is not Intent.NOTE and not _is_idea(record):
         return state
-    note = Note(record.at, record.by, record.reason)
+    note = Note(record.at, record.by, record.reason, record.request)
     return replace(state, notes=(*state.notes[-(RECENT_NOTES - 1) :], note))
+
+
+def _without(notes: tuple[Note, ...], idea: str | None) -> tuple[Note, ...]:
+    return tuple(note for note in notes if note.request is None or note.request != idea)
 
 
 def _is_idea(record: JournalRecord) -> bool:

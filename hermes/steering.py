@@ -1,15 +1,15 @@
 """What people asked of an experiment and have not got yet: a part of its state.
 
 Pure and resumable, as ``state`` is: journal and index may be folded in any interleaving.
-A request is answered by the run that names it. A run may be folded before the line of the journal
-that made its request; then the id is kept until that line comes.
+A request is answered by the run that names it, or withdrawn. A run may be folded before the line
+of the journal that made its request; then the id is kept until that line comes.
 
-Limit: of ids that no line has made yet, the last 1,000 are kept.
+Limit: of ids that no line has made yet, 1,000 are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hermes.decisions import Asked, Decision, Intent, JournalRecord
@@ -114,7 +114,7 @@ def fold_run(steering: Steering, run: IndexLine) -> Steering:
     return replace(
         steering,
         requests=requests,
-        early=(*steering.early, *early)[-_MOST_EARLY:],
+        early=_early(steering, early),
         answered=steering.answered + ended,
     )
 
@@ -126,6 +126,8 @@ def fold_intent(steering: Steering, record: JournalRecord) -> Steering:
     """Return what is to be done after one more line of the journal."""
     if record.intent is Intent.ENQUEUE:
         return _enqueued(steering, record)
+    if record.intent is Intent.WITHDRAW:
+        return _without(steering, record.request or "")
     if record.intent is Intent.GUIDED:
         return _guided(steering, record)
     if record.intent is Intent.PROPOSAL:
@@ -212,3 +214,15 @@ def _with(steering: Steering, request: Request) -> Steering:
         early = tuple(name for name in steering.early if name != request.id)
         return replace(steering, early=early)
     return replace(steering, requests={**steering.requests, request.id: request})
+
+
+def _without(steering: Steering, name: str) -> Steering:
+    """Take a request away; the id of one that is not there is kept, as that of a run is."""
+    requests = dict(steering.requests)
+    gone = requests.pop(name, None) is None
+    return replace(steering, requests=requests, early=_early(steering, [name] if gone else []))
+
+
+def _early(steering: Steering, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids that wait for their line; in an order that does not tell which came first."""
+    return tuple(sorted((*steering.early, *names))[-_MOST_EARLY:])

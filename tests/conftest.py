@@ -1,6 +1,36 @@
-"""What holds for every test: timings never decide one, so Hypothesis has no deadline."""
+"""What holds for every test: timings never decide one, and where a test's lab lies."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from crashed_labs import Copies
 from hypothesis import settings
+from labs import a_lab
+from memory import in_memory
+
+from hermes.lab import Lab
 
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The data root, which nobody has made yet."""
+    return tmp_path / "lab-data"
+
+
+@pytest.fixture
+def lab(root: Path) -> Lab:
+    """A lab without experiments in ``root``."""
+    return a_lab(root)
+
+
+@pytest.fixture
+def copies() -> Iterator[Copies]:
+    """What keeps a data root and brings fresh copies of it; in memory, where there is room."""
+    with in_memory() as folder:
+        yield Copies(folder)

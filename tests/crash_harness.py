@@ -6,10 +6,15 @@ renamed, not before.
 
 Kills and full disks::
 
-    calls = count_calls(function)                      # runs it whole, in a child
-    for at, how in points(function):                   # every operation, every way to die there
+    whole = run_killed(function, 0)                    # runs it to its end, in a child
+    for at, how in points(whole):                      # every operation, every way to die there
         result = run_killed(function, at, how)         # runs it in a child and kills that
         ... run the recovery, look at the disk ...
+
+A kill is left out where another finds the same on the disk. To die after an operation and before
+the next is one thing when nothing else can have changed anything in between; a sync changes nothing
+that a kill could take away. What else may have changed something is found in the whole run: another
+process that was there, and whatever Python tells its auditors of calls that avoid ``Operations``.
 
 ``how`` is ``before`` and ``after`` (the process dies before or after the operation), ``torn``
 (it dies in the middle of a write), ``full`` (the disk refuses this one operation, a write after
@@ -38,6 +43,8 @@ import random
 import select
 import shutil
 import signal
+import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -140,15 +147,18 @@ class CrashingOperations(WatchedOperations):
 
     def __init__(self, at: int, how: str, report: Callable[[str], object]) -> None:
         assert how in (*KILLS, *FULL), how
-        self.early = at % 2 == 0
+        self.early = at % 2 == 0 or how in KILLS  # to a kill, when it is synced is all one
         self._at = at
         self._how = how
         self._report = report
         self._count = 0
+        self._elsewhere = _Elsewhere() if at == 0 else None
 
     def act(
         self, what: str, action: Callable[[], Found], half: Callable[[], object] | None = None
     ) -> Found:
+        if self._elsewhere is not None:
+            return self._watched(what, action)
         self._count += 1
         self._report(what)
         if self._how == "stays-full" and 0 < self._at <= self._count:
@@ -166,6 +176,15 @@ class CrashingOperations(WatchedOperations):
             os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("killed")
 
+    def _watched(self, what: str, action: Callable[[], Found]) -> Found:
+        """Do it, and tell whether anything else may have changed something since the last one."""
+        assert self._elsewhere is not None
+        if self._elsewhere.happened():
+            self._report(_ELSEWHERE)
+        self._report(what)
+        with self._elsewhere.ignored():
+            return action()
+
     def _refuse(
         self, what: str, action: Callable[[], Found], half: Callable[[], object] | None
     ) -> Found:
@@ -176,13 +195,68 @@ class CrashingOperations(WatchedOperations):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), what)
 
 
+_ELSEWHERE = "elsewhere"
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_AUDITED = {
+    *(f"os.{name}" for name in ("chmod", "link", "mkdir", "remove", "rename", "rmdir", "symlink")),
+    *(f"os.{name}" for name in ("truncate", "utime", "exec", "fork", "posix_spawn", "system")),
+    "subprocess.Popen",
+}
+
+
+class _Elsewhere:
+    """Notices what may change files without going through ``Operations``; for a child alone.
+
+    Python cannot be kept from telling its auditors, so this lasts as long as the process. Who wrote
+    to a file that it opened earlier goes unnoticed.
+    """
+
+    def __init__(self) -> None:
+        self._seen = False
+        self._is_ours = threading.local()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        is_open = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
+        if (is_open or event in _AUDITED) and not getattr(self._is_ours, "value", False):
+            self._seen = True
+
+    def happened(self) -> bool:
+        """Say whether there was anything since the last question, or is another process now."""
+        seen, self._seen = self._seen, False
+        return seen or _has_children()
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Do not notice what this thread does in the body."""
+        self._is_ours.value = True
+        try:
+            yield
+        finally:
+            self._is_ours.value = False
+
+
+def _has_children() -> bool:
+    """Say whether a process that this one began is there, or was a moment ago."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Result:
-    """What became of a child: was it killed, what did it do, what did the function raise."""
+    """What became of a child: was it killed, what did it do, what did the function raise.
+
+    ``loose`` are the operations after which, before the next, something else may have happened;
+    it is known of a child that ran to its end.
+    """
 
     died: bool
     trace: tuple[str, ...]
     error: str
+    loose: frozenset[int] = frozenset()
 
     @property
     def calls(self) -> int:
@@ -207,9 +281,21 @@ def run_killed(
     os.close(writing)
     text = _read_all(reading, pid, timeout)
     _, status = os.waitpid(pid, 0)
-    trace, _, error = text.partition("\x00")
+    told, _, error = text.partition("\x00")
     died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    return Result(died, tuple(trace.splitlines()), error)
+    trace, loose = _read_trace(told.splitlines())
+    return Result(died, trace, error, loose)
+
+
+def _read_trace(told: list[str]) -> tuple[tuple[str, ...], frozenset[int]]:
+    trace: list[str] = []
+    loose: set[int] = set()
+    for line in told:
+        if line == _ELSEWHERE:
+            loose.add(len(trace))
+        else:
+            trace.append(line)
+    return tuple(trace), frozenset(loose)
 
 
 def _child(function: Callable[[], object], at: int, how: str, report: int) -> None:
@@ -246,12 +332,26 @@ def count_calls(function: Callable[[], object]) -> int:
     return result.calls
 
 
-def points(trace: tuple[str, ...], ways: tuple[str, ...] = KILLS) -> Iterator[tuple[int, str]]:
-    """Yield every operation of a trace with every way to die there (``torn`` for writes only)."""
-    for at, what in enumerate(trace, start=1):
+def points(whole: Result, ways: tuple[str, ...] = KILLS) -> Iterator[tuple[int, str]]:
+    """Yield every operation of a whole run with every way to die there, or to be refused.
+
+    ``torn`` is for writes only; a kill that finds on the disk what another one does is left out.
+    """
+    for at in range(1, whole.calls + 1):
         for how in ways:
-            if how != "torn" or what.startswith("write"):
+            if how in FULL or _is_its_own(whole, at, how):
                 yield at, how
+
+
+def _is_its_own(whole: Result, at: int, how: str) -> bool:
+    changes = not whole.trace[at - 1].startswith("sync")
+    if how == "torn":
+        return whole.trace[at - 1].startswith("write")
+    if how == "before":  # as before the sync that nothing followed
+        return at - 1 in whole.loose or at == 1 or not whole.trace[at - 2].startswith("sync")
+    if at == whole.calls:
+        return changes
+    return at in whole.loose and changes  # else as before the next one, or before the sync itself
 
 
 # Recording

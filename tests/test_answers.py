@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from labs import a_lab, an_experiment, lines
-from test_guided import GRID, answers_in, ask, waiting
+from labs import an_experiment, lines
+from steered import GRID, answers_in, ask, waiting
 
 from hermes.cli.answers import read_answers
 from hermes.errors import RequestError
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
 
 
 def test_answers_from_a_file_are_given_in_their_order(lab, root, tmp_path):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from crash_harness import KILLS, points, run_killed
+from crash_harness import KILLS
+from crashed_labs import killed_everywhere, reopened
 from forked import begin, command, done
 from labs import LOSS_OF_X, a_lab, an_experiment, burst, lines
-from test_crashes import Copies, reopened
-from test_lifecycle import wait_for
+from steered import GRID, refused, wait_for
 
 from hermes import history
 from hermes.decisions import Decision
@@ -18,23 +18,6 @@ from hermes.model import Origin, Outcome
 from hermes.steps.approving import Reply, answer
 from hermes.steps.recover import recover
 from hermes.steps.verify import verify
-
-GRID = {"x": {"type": "int", "low": 1, "high": 9}}
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
-
-@pytest.fixture
-def copies(tmp_path):
-    return Copies(tmp_path)
 
 
 def asked(lab, root, n=1):
@@ -46,12 +29,6 @@ def asked(lab, root, n=1):
 
 def approve(root, name, decision, *more):
     return command(root, "approve", "exp=exp", f"id={name}", f"decision={decision}", *more)
-
-
-def refused(answer):
-    said = answer.err[answer.err.index("ERROR: ") + 7 :].splitlines()
-    assert (answer.code, len(said)) == (3, 2), answer
-    return said
 
 
 def state(lab):
@@ -198,15 +175,10 @@ def test_an_answer_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
     lab = a_lab(copies.root)
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
     name = asked(lab, copies.root)
-    copies.keep()
     reply = Reply(Decision.EDIT, '{"x": 7}', "seven")
     work = lambda: answer(reopened(copies.root), "exp", name, reply)  # noqa: E731
-    whole = run_killed(work, 0)
-    assert not whole.error
     seen = set()
-    for at, how in points(whole.trace, KILLS):
-        copies.fresh()
-        run_killed(work, at, how)
+    for point in killed_everywhere(copies, work, KILLS):
         lab = reopened(copies.root)
         recover(lab)
         assert verify(lab).problems == ()
@@ -216,6 +188,6 @@ def test_an_answer_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
         with pytest.raises(RequestError, match="it was edited at"):
             answer(lab, "exp", name, reply)
         burst(lab, "exp", 2)
-        assert [line.params["x"] for line in lines(lab)] == [7, 1], (at, how)
+        assert [line.params["x"] for line in lines(lab)] == [7, 1], point
         seen.add(waits)
     assert seen == {True, False}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 
 import pytest
+from absent import without
 from labs import a_lab, an_experiment, burst
 from search_replays import (
     MIXED,
@@ -242,18 +242,6 @@ def test_wrong_options_are_refused_with_the_right_ones(options, fault, remedy):
         assert fault in caught.value.message
         assert remedy in caught.value.remedy
         assert len(str(caught.value).splitlines()) == 2
-
-
-def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """Make these packages look as if they were not installed."""
-    real = libraries.version
-
-    def version(package: str) -> str:
-        if package in packages:
-            raise PackageNotFoundError(package)
-        return real(package)
-
-    monkeypatch.setattr(libraries, "version", version)
 
 
 @pytest.mark.parametrize(

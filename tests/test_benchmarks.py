@@ -38,6 +38,10 @@ def run(name: str, folder: Path, *more: str) -> str:
         ("overhead.py", ["over the bare command", "over the floor", "publish the package"]),
         ("flat.py", ["last 5 over first 5", "growth of memory", "the old one / of the new one"]),
         ("parallel.py", ["throughput of two over one", "runs a second"]),
+        (
+            "search_cost.py",
+            ["evolution: added a trial", "tree, 20: old over new", "grid: start of a burst"],
+        ),
         ("scale.py", ["`run_once`, nothing due", "`status format=json`", "`run_once`, one due"]),
         ("imports.py", ["import time, ms", "Whole commands, ms"]),
     ],

@@ -20,6 +20,8 @@ from hermes.executing.environment import ANY_PARAMETER, CONTRACT_KEYS
 from hermes.lab import Lab
 from hermes.model import Origin, Outcome
 from hermes.render.text import prose
+from hermes.search.llm_options import MOST_RETRIES
+from hermes.steps.approving import question
 from hermes.steps.create import create
 from hermes.steps.opening import opened
 from hermes.steps.plan import FENCED, HALTED, Planned, Stop, plan
@@ -190,6 +192,18 @@ def test_an_agent_that_reads_its_faults_recovers(lab, experiment, asks):
     (line,) = lines(lab)
     assert (dict(line.params), count(asks)) == ({"x": 50.0}, 2)
     assert note_of(lab, line.run_id) == "try 50"
+
+
+def test_a_proposal_that_waits_is_a_line_of_bounded_size_whatever_the_agent_says(lab, experiment):
+    control_characters = "head -c 100000 /dev/zero"
+    experiment(control_characters, options={"retries": MOST_RETRIES})
+    with opened(lab, "exp", ATTENDED) as session:
+        asked = question(session).asked
+    assert len(asked.proposal.exchange.attempts) == MOST_RETRIES + 1
+    line = lab.layout.experiment("exp").journal.read_bytes().splitlines()[-1]
+    assert 2 * 2**20 < len(line) < 2.5 * 2**20
+    assert lab.journal("exp").read().records[-1].asked == asked
+    assert burst(lab, "exp", 1).successes == 1
 
 
 def test_the_fallback_may_be_another_strategy(lab, experiment):

@@ -29,21 +29,11 @@ MINUTE = 60.0
 
 
 @pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
 def clock(monkeypatch):
     """A clock that stands still, for this process and for the commands it forks."""
     fixed = FixedClock(START)
     monkeypatch.setattr("hermes.lab.SystemClock", lambda: fixed)
     return fixed
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
 
 
 def counts(lab):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,12 +16,14 @@ from crash_harness import (
     FULL,
     KILLS,
     Record,
+    Result,
     count_calls,
     points,
     power_loss_states,
     recorded,
     run_killed,
 )
+from memory import in_memory
 from run_samples import Conveyor, execution_of, faults, visible_faults
 
 from hermes import files
@@ -29,16 +34,10 @@ RUNS = 2
 
 
 @pytest.fixture
-def place(tmp_path):
+def place():
     """Return a folder in memory if there is one: nothing here needs a disk."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    folder = memory / f"hermes-{os.getpid()}-{tmp_path.name}"
-    folder.mkdir()
-    yield folder
-    shutil.rmtree(folder)
+    with in_memory() as folder:
+        yield folder
 
 
 Maker = Callable[[Path], Conveyor]
@@ -67,11 +66,11 @@ def go_on(root: Path, make: Maker = Conveyor) -> Callable[[], None]:
     return lambda: make(root).go_on(RUNS)
 
 
-def trace_of(root: Path, make: Maker = Conveyor) -> tuple[str, ...]:
+def whole_of(root: Path, make: Maker = Conveyor) -> Result:
     fresh(root, make)
     result = run_killed(two_runs(root, make), 0)
     assert not result.error, result.error
-    return result.trace
+    return result
 
 
 def kill_faults(root: Path, at: int, how: str, make: Maker = Conveyor) -> list[str]:
@@ -96,7 +95,7 @@ def faults_when_going_on(
 
 def first_kill_fault(root: Path, make: Maker) -> list[str]:
     """Return what the first kill that a store does not survive leaves."""
-    for at, how in points(trace_of(root, make)):
+    for at, how in points(whole_of(root, make)):
         wrong = kill_faults(root, at, how, make)
         if wrong:
             return [f"killed {how} operation {at}", *wrong]
@@ -249,39 +248,81 @@ def test_what_others_write_is_noticed_when_it_is_synced(place):
 # The stores: kills
 
 
+def states_left_by_kills(place: Path, function: Callable[[], None], ats) -> set[str]:
+    """Return what is on the disk after each of some kills, each begun with an empty folder."""
+    states = set()
+    for at, how in ats:
+        shutil.rmtree(place / "root", ignore_errors=True)
+        (place / "root").mkdir()
+        assert run_killed(function, at, how).died
+        found = sorted((place / "root").rglob("*"))
+        told = str([(str(path), path.is_file() and path.read_bytes()) for path in found])
+        states.add(re.sub(r"\d+(?=\.\d+\.tmp)", "PID", told))
+    return states
+
+
+def test_the_kills_that_are_left_out_would_find_nothing_else(place):
+    root = place / "root"
+
+    def work() -> None:
+        files.write_new(root / "one", b"12345678", durable=True)
+        files.sync_folder(root)
+        (root / "aside").write_bytes(b"by another way")
+        files.replace(root / "one", b"87654321", durable=True)
+        subprocess.run(["sh", "-c", f"echo more > {root}/more"], check=True)
+        files.sync_folder(root)
+        files.remove(root / "aside")
+
+    root.mkdir()
+    whole = run_killed(work, 0)
+    assert not whole.error, whole.error
+    every = [
+        (at, how)
+        for at, what in enumerate(whole.trace, 1)
+        for how in KILLS
+        if how != "torn" or what.startswith("write")
+    ]
+    chosen = list(points(whole))
+    left = states_left_by_kills(place, work, every)
+    assert states_left_by_kills(place, work, chosen) == left
+    assert len(chosen) < 0.7 * len(every)
+    without_a_look = [item for item in chosen if item[1] != "after"]
+    assert states_left_by_kills(place, work, without_a_look) < left
+
+
 def test_a_kill_at_every_operation_loses_nothing_and_repeats_nothing(place):
-    trace = trace_of(place / "root")
+    whole = whole_of(place / "root")
     wrong = {
         (at, how): left
-        for at, how in points(trace, ("before", "torn"))
+        for at, how in points(whole)
         if (left := kill_faults(place / "root", at, how))
     }
     assert not wrong
-    assert len(trace) > 60
+    assert whole.calls > 60
 
 
 @pytest.mark.slow
 def test_a_kill_during_the_recovery_of_a_kill_loses_nothing(place):
     root = place / "root"
     wrong = []
-    for at, how in points(trace_of(root)):
+    for at, how in points(whole_of(root)):
         fresh(root)
         run_killed(two_runs(root), at, how)
         shutil.copytree(root, place / "cut", symlinks=True)
         recovery = run_killed(go_on(root), 0)
-        for again in range(1, recovery.calls + 1, 1 if how == "before" else 11):
+        for again, ways in islice(points(recovery), 0, None, 1 if how == "before" else 11):
             shutil.rmtree(root)
             shutil.copytree(place / "cut", root, symlinks=True)
-            run_killed(go_on(root), again, "after" if again % 2 else "before")
+            run_killed(go_on(root), again, ways)
             left = faults_when_going_on(root)
-            wrong += [(at, how, again, left)] if left else []
+            wrong += [(at, how, again, ways, left)] if left else []
         shutil.rmtree(place / "cut")
     assert not wrong
 
 
 def test_a_full_disk_at_any_operation_leaves_nothing_half_made(place):
     root = place / "root"
-    for at, how in points(trace_of(root), FULL):
+    for at, how in points(whole_of(root), FULL):
         fresh(root)
         result = run_killed(two_runs(root), at, how)
         assert not result.died
@@ -307,7 +348,7 @@ def test_a_power_cut_at_every_operation_keeps_every_promise(place):
 @pytest.mark.slow
 def test_a_power_cut_during_the_recovery_of_a_kill_keeps_every_promise(place):
     root = place / "root"
-    for at, how in points(trace_of(root), ("before",)):
+    for at, how in points(whole_of(root), ("before",)):
         fresh(root)
         run_killed(two_runs(root), at, how)
 

@@ -20,11 +20,6 @@ START = "2026-03-10T12:00:00.000000Z"
 
 
 @pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
 def clock(monkeypatch):
     """A clock that stands still, for this process and for the commands it forks."""
     fixed = FixedClock(parse_time(START))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from crash_harness import KILLS, points, run_killed
+from crash_harness import KILLS
+from crashed_labs import expect_healthy, killed_everywhere, reopened
 from forked import begin, command, done
 from labs import LOSS_OF_X, a_lab, an_experiment, burst, lines
-from test_crashes import Copies, expect_healthy, reopened
-from test_lifecycle import wait_for
+from steered import ATTENDED, GRID, refused, tried, wait_for
 
 from hermes import history
 from hermes.errors import RequestError
@@ -20,39 +20,10 @@ from hermes.steps.execute import execute
 from hermes.steps.opening import opened
 from hermes.steps.plan import plan
 from hermes.steps.recover import recover
-from hermes.steps.session import Order
-
-GRID = {"x": {"type": "int", "low": 1, "high": 9}}
-ATTENDED = Order(attended=True)
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
-
-@pytest.fixture
-def copies(tmp_path):
-    return Copies(tmp_path)
-
-
-def tried(lab):
-    return [line.params.get("x") for line in lines(lab) if not line.outcome.is_retried]
 
 
 def by_people(lab):
     return [line.params["x"] for line in lines(lab) if line.origin is Origin.HUMAN]
-
-
-def refused(answer):
-    said = answer.err[answer.err.index("ERROR: ") + 7 :].splitlines()
-    assert (answer.code, len(said)) == (3, 2), answer
-    return said
 
 
 # points
@@ -262,25 +233,13 @@ def test_a_run_that_has_ended_and_was_not_sealed_still_answers_its_request(lab, 
     assert by_people(lab) == [6]
 
 
-def killed(copies, function, every):
-    """Kill ``function`` at every ``every``-th operation in every way, on a fresh copy each time."""
-    whole = run_killed(function, 0)
-    assert not whole.error, whole.error
-    for number, (at, how) in enumerate(points(whole.trace, KILLS)):
-        if number % every == 0:
-            copies.fresh()
-            run_killed(function, at, how)
-            yield f"{how} operation {at}: {whole.trace[at - 1]}"
-
-
 def check_burst(copies, tmp_path, every):
     lab = a_lab(copies.root)
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
     for params in ('{"x": 7}', '{"x": 7}'):
         enqueue(lab, "exp", params, "")
-    copies.keep()
     work = lambda: burst(reopened(copies.root), "exp", 3)  # noqa: E731
-    for point in killed(copies, work, every):
+    for point in killed_everywhere(copies, work, KILLS, every=every):
         lab = reopened(copies.root)
         recover(lab)
         expect_healthy(lab)
@@ -293,21 +252,20 @@ def check_burst(copies, tmp_path, every):
 
 
 def test_a_point_is_tried_once_wherever_a_burst_is_killed(copies, tmp_path):
-    check_burst(copies, tmp_path, every=19)
+    check_burst(copies, tmp_path, every=11)
 
 
 @pytest.mark.slow
 def test_a_point_is_tried_once_when_a_burst_is_killed_at_many_more_operations(copies, tmp_path):
-    check_burst(copies, tmp_path, every=4)
+    check_burst(copies, tmp_path, every=2)
 
 
 def test_enqueue_is_all_or_nothing_wherever_it_is_killed(copies, tmp_path):
     lab = a_lab(copies.root)
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
-    copies.keep()
     work = lambda: enqueue(reopened(copies.root), "exp", '{"x": 7}', "")  # noqa: E731
     seen = set()
-    for point in killed(copies, work, every=1):
+    for point in killed_everywhere(copies, work, KILLS):
         lab = reopened(copies.root)
         recover(lab)
         expect_healthy(lab)

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from labs import ENVIRON, a_lab, lines
+from crashed_labs import reopened
+from labs import ENVIRON, lines
 
 from hermes.model import Outcome
 from hermes.search.space import load_space
-from hermes.steps.create import create
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "tune-classifier"
 WORKSPACE = EXAMPLE / "workspace"
+README = (EXAMPLE / "README.md").read_text()
 
 
 @pytest.fixture
@@ -29,13 +30,11 @@ def environ(tmp_path):
 
 
 def test_a_few_runs_of_its_command_find_a_better_classifier(tmp_path, environ):
-    lab = a_lab(tmp_path / "lab-data")
-    readme = (EXAMPLE / "README.md").read_text()
-    assert "doit burst exp=tune-classifier n=20" in readme
-    assert create(lab, EXAMPLE / "spec.yaml").notices == ()
-    words = [sys.executable, "-m", "hermes", "burst", "exp=tune-classifier", "n=5"]
-    ran = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+    command, shown = re.findall(r"```(?:sh)?\n(.+?)```", README, re.DOTALL)
+    assert command.count("n=20") == 1
+    said = printed(command.replace("n=20", "n=5"), environ)
+    assert shape(said) == shape(shown)
+    lab = reopened(tmp_path / "lab-data")
     found = lines(lab, "tune-classifier")
     assert [line.outcome for line in found] == [Outcome.SUCCESS] * 5
     assert all(0 <= line.value <= 1 for line in found)
@@ -45,6 +44,36 @@ def test_a_few_runs_of_its_command_find_a_better_classifier(tmp_path, environ):
     kept = lab.layout.experiment("tune-classifier").run(best.run_id).artifacts / "config.yaml"
     assert yaml.safe_load(kept.read_text())["model"]["kind"] == best.params["kind"]
     assert "# svm, forest or neighbours" in kept.read_text()
+
+
+def printed(command: str, environ: dict[str, str]) -> str:
+    """Return what a command prints, as one sees it where output is no terminal."""
+    ran = subprocess.run(
+        ["sh", "-ec", command],
+        env=environ,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def shape(said: str) -> list[str]:
+    """Return the lines without paths, runs and numbers; those of all runs are one."""
+    text = re.sub(r"RUN-[\w.-]+\w", "RUN", re.sub(r"/\S*/lab-data", "/lab-data", said))
+    text = re.sub(r"\b\d+(\.\d+)?\b", "N", text).replace("  best so far", "")
+    return list(dict.fromkeys(text.splitlines()))
+
+
+def test_the_output_that_is_shown_marks_each_run_that_was_the_best_so_far():
+    shown = re.findall(r"^\d+/20 .+  ([\d.]+)(  best so far)?$", README, flags=re.MULTILINE)
+    values = [float(value) for value, _ in shown]
+    assert len(values) == 20
+    for place, (_, mark) in enumerate(shown):
+        assert bool(mark) == (values[place] > max(values[:place], default=-1)), place
+    assert f"Best accuracy: {max(values):g} in RUN-" in README
 
 
 def test_every_parameter_has_its_one_place_in_the_configuration():
@@ -61,6 +90,6 @@ def test_the_configuration_as_it_stands_runs(environ):
 
 
 def test_the_readme_names_files_that_exist():
-    for row in (EXAMPLE / "README.md").read_text().splitlines():
+    for row in README.splitlines():
         if row.startswith("| `"):
             assert (EXAMPLE / row.split("`")[1]).is_file()

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from crash_harness import KILLS, points, power_loss_states, recorded, run_killed
+from crash_harness import points, power_loss_states, recorded, run_killed
 
 from hermes import files
 from hermes.errors import broken_file
@@ -242,7 +242,7 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path, durable):
     def replace() -> None:
         files.replace(path, b"new content", durable=durable)
 
-    for at, how in points(run_killed(replace, 0).trace):
+    for at, how in points(run_killed(replace, 0)):
         path.write_bytes(b"old")
         run_killed(replace, at, how)
         assert path.read_bytes() in (b"old", b"new content")
@@ -332,7 +332,7 @@ def test_no_kill_costs_a_line_that_was_written(tmp_path):
         files.append(path, lambda tail: b"second\n", durable=True)
         files.append(path, lambda tail: b"third\n", durable=True)
 
-    for at, how in points(run_killed(two, 0).trace, KILLS):
+    for at, how in points(run_killed(two, 0)):
         path.write_bytes(b"first\n")
         run_killed(two, at, how)
         files.append(path, lambda tail: b"last\n")

@@ -11,11 +11,6 @@ from labs import a_lab, an_experiment, burst, hermes, lines, views, write_spec
 from hermes.steps.refresh import refresh
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
 def stamps(root):
     """Return what tells that a file under the data root was written: inode and time."""
     return {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from crash_harness import KILLS, points, run_killed
+from crash_harness import KILLS, run_killed
+from crashed_labs import killed_everywhere, reopened
 from forked import command, done
 from labs import a_lab, an_experiment, burst, lines
-from test_crashes import Copies, reopened
+from steered import ATTENDED, GRID, answers_in, approve, ask, status, tried, waiting
 
 from hermes import history
 from hermes.cli.answers import Nobody, read_answers
@@ -23,52 +24,6 @@ from hermes.steps.recover import recover
 from hermes.steps.refresh import refresh
 from hermes.steps.session import Order
 from hermes.steps.verify import verify
-
-GRID = {"x": {"type": "int", "low": 1, "high": 9}}
-ATTENDED = Order(attended=True)
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
-
-@pytest.fixture
-def copies(tmp_path):
-    return Copies(tmp_path)
-
-
-def ask(root, n, *more):
-    return command(root, "guided", "exp=exp", f"n={n}", *more)
-
-
-def waiting(lab):
-    return history.read(lab, "exp").state.waiting
-
-
-def approve(lab, root, decision, *more):
-    words = ("exp=exp", f"id={waiting(lab).id}", f"decision={decision}")
-    return done(root, "approve", *words, *more)
-
-
-def tried(lab):
-    return [line.params.get("x") for line in lines(lab)]
-
-
-def status(root, name="exp"):
-    return json.loads((root / "experiments" / name / "STATUS.json").read_text())
-
-
-def answers_in(folder, text, name="answers"):
-    path = folder / name
-    path.write_text(text)
-    return f"answers={path}"
-
 
 # without a terminal
 
@@ -404,7 +359,6 @@ def check_crashes(copies, tmp_path, every):
     lab = a_lab(copies.root)
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
     enqueue(lab, "exp", '{"x": 9}', "")
-    copies.keep()
     path = tmp_path / "answers"
     path.write_text('approve\n{"decision": "edit", "params": {"x": 7}}\nskip\n')
 
@@ -413,23 +367,17 @@ def check_crashes(copies, tmp_path, every):
         with opened(reopened_lab, "exp", ATTENDED) as session:
             guided(session, Tally(), 4, read_answers(path), on_run=lambda line: None)
 
-    whole = run_killed(work, 0)
-    assert not whole.error, whole.error
     expected = [(1, 9, "success"), (2, 1, "success"), (3, 7, "success"), (4, 2, "skipped")]
-    for number, (at, how) in enumerate(points(whole.trace, KILLS)):
-        if number % every == 0:
-            point = f"{how} operation {at}: {whole.trace[at - 1]}"
-            copies.fresh()
-            run_killed(work, at, how)
-            if not is_over(copies.root):
-                again = run_killed(work, 0)
-                assert not again.error, (point, again.error)
-            lab = reopened(copies.root)
-            assert told(lab) == expected, point
-            assert is_over(copies.root), point
-            recover(lab)
-            assert verify(lab).problems == (), point
-            assert list((copies.root / "control" / "approvals").iterdir()) == [], point
+    for point in killed_everywhere(copies, work, KILLS, every=every):
+        if not is_over(copies.root):
+            again = run_killed(work, 0)
+            assert not again.error, (point, again.error)
+        lab = reopened(copies.root)
+        assert told(lab) == expected, point
+        assert is_over(copies.root), point
+        recover(lab)
+        assert verify(lab).problems == (), point
+        assert list((copies.root / "control" / "approvals").iterdir()) == [], point
 
 
 def is_over(root):
@@ -447,12 +395,12 @@ def told(lab):
 
 
 def test_a_guided_session_that_is_killed_goes_on_where_it_was(copies, tmp_path):
-    check_crashes(copies, tmp_path, every=61)
+    check_crashes(copies, tmp_path, every=35)
 
 
 @pytest.mark.slow
 def test_a_guided_session_is_killed_at_many_more_operations(copies, tmp_path):
-    check_crashes(copies, tmp_path, every=4)
+    check_crashes(copies, tmp_path, every=2)
 
 
 def test_a_skip_that_was_planned_is_never_run_whoever_takes_it_up(lab, root, tmp_path):

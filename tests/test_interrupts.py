@@ -41,16 +41,6 @@ STUBBORN = (
 FIRST = "Finishing the run in hand; Ctrl-C again ends it now."
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
-
 class Hanging:
     """An experiment whose runs are quick but for one: that begins a tree of processes and hangs."""
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from memory import MEMORY
 from store_crashes import at_each_call, recording
 from store_twins import TwinChain
 
@@ -21,7 +22,6 @@ from hermes.model import Phase
 from hermes.store.journal import Journal, first_line
 
 AT = "2026-01-31T09:30:00.000000Z"
-SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # hostile: newlines of all kinds, control characters, half characters, what looks like a line
 HOSTILE = (
     "",
@@ -203,7 +203,7 @@ def test_a_disk_that_refuses_leaves_the_journal_as_it_was(
 @pytest.fixture(scope="module")
 def written() -> Iterator[tuple[Path, bytes]]:
     """A journal of five lines, one scar among them, and its bytes."""
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "journal.jsonl"
         journal = begun(path)
         note(journal, "one")
@@ -298,7 +298,7 @@ def test_a_journal_that_lost_its_first_line_is_named(journal: Journal, path: Pat
 @given(st.binary(max_size=300), st.integers(0, 2000))
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_no_bytes_make_reading_checking_or_appending_fail(noise: bytes, place: int) -> None:
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         path = Path(folder) / "journal.jsonl"
         journal = begun(path)
         for reason in ("one", "two"):
@@ -361,7 +361,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = tempfile.mkdtemp(dir=SCRATCH)
+        self.folder = tempfile.mkdtemp(dir=MEMORY)
         self.path = Path(self.folder) / "journal.jsonl"
         self.journal = begun(self.path)
         self.twin = TwinChain([""])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from memory import MEMORY
 from store_racers import EXP, Entry, read_log
 
 from hermes.clock import SystemClock
@@ -19,12 +20,11 @@ from hermes.store.journal import Journal, first_line
 from hermes.store.leases import Leases
 
 TESTS = Path(__file__).parent
-SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         Layout(Path(folder)).locks.mkdir(parents=True)
         yield Path(folder)
 

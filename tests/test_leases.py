@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from memory import MEMORY
 from store_crashes import at_each_call, dying, recording
 from store_twins import TwinLeases
 
@@ -29,7 +30,6 @@ from hermes.store.processes import ProcessIdentity
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 TERM = 100.0
 EXP = "opt"
-SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a thousand labs, all synced
 GARBAGE = b"\xff\x00 not what belongs here\n"
 
 
@@ -144,7 +144,7 @@ def lab(tmp_path: Path) -> Lab:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
 
 
@@ -714,7 +714,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.root = Path(tempfile.mkdtemp(dir=SCRATCH))
+        self.root = Path(tempfile.mkdtemp(dir=MEMORY))
         self.lab = Lab(self.root)
         self.world = self.lab.world
         self.twin = TwinLeases(self.world.living, TERM)

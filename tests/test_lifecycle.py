@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
 import pytest
 from forked import begin, command, done
-from labs import LOSS_OF_X, a_lab, an_experiment, burst, lines
+from labs import LOSS_OF_X, an_experiment, burst, lines
+from steered import status, wait_for
 
 from hermes import history
 from hermes.model import Outcome, Phase
@@ -19,16 +19,6 @@ from hermes.steps.session import Order
 
 SMALL_GRID = {"x": {"type": "int", "low": 1, "high": 3}}
 TWO_LINES = 2
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
 
 
 def phase_of(lab, experiment="exp"):
@@ -71,17 +61,6 @@ def test_a_pause_from_another_process_stops_a_running_burst_at_its_next_iteratio
     assert len(lines(lab)) == 3
     assert status(root)["phase"] == "paused"
     assert status(root)["blocked_reason"] == "the cluster goes down"
-
-
-def wait_for(path, seconds=20.0):
-    until = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < until, f"{path} does not come"
-        time.sleep(0.005)
-
-
-def status(root, experiment="exp"):
-    return json.loads((root / "experiments" / experiment / "STATUS.json").read_text())
 
 
 def test_what_is_paused_is_refused_and_the_next_step_lets_it_go_on(lab, root, tmp_path):

@@ -80,16 +80,6 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
-
 def strict(text):
     def refuse(name):
         raise AssertionError(f"{name} in JSON")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from forked import begin, command, done
-from labs import LOSS_OF_X, a_lab, an_experiment, burst, lines
+from labs import LOSS_OF_X, an_experiment, burst, lines
 
 from hermes.model import Outcome, Phase
 from hermes.modes.loop import Tally, iterate
@@ -20,16 +20,6 @@ from hermes.steps.verify import verify
 from hermes.steps.watchdog import watchdog
 
 INTS = {"x": {"type": "int", "low": 1, "high": 4}}
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
 
 
 def meeting(folder: Path, guests: int) -> str:

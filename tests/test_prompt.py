@@ -7,22 +7,11 @@ import signal
 
 import pytest
 from forked import done
-from labs import a_lab, an_experiment, lines
+from labs import an_experiment, lines
+from steered import GRID, approve, ask, status, tried, waiting
 from terminals import Terminal
-from test_guided import GRID, approve, ask, status, tried, waiting
 
 from hermes.cli.prompt import Lines
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
-@pytest.fixture
-def lab(root):
-    return a_lab(root)
-
 
 PROMPT = "or [q] stop? "
 

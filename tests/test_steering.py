@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,10 @@ def line(seq, intent, by="human", **fields):
 
 def enqueued(seq, name, params=None, text=""):
     return line(seq, Intent.ENQUEUE, request=name, params=params, reason=text)
+
+
+def withdrawn(seq, name):
+    return line(seq, Intent.WITHDRAW, request=name)
 
 
 def proposed(seq, name="e-000001-00000000", trial=1, ideas=()):
@@ -74,6 +80,14 @@ def test_an_idea_waits_for_a_plan_that_repeats_it_and_stays_among_the_notes():
     state = fold_run(state, run_line(1, ideas=("i",)))
     assert (state.steering.ideas, state.steering.answered) == ([], 0)
     assert [note.text for note in state.notes] == ["smaller steps"]
+
+
+def test_what_was_withdrawn_waits_no_more_and_an_idea_is_no_note_any_more():
+    asked = [enqueued(2, "a", {"x": 1}), enqueued(3, "i", text="one"), enqueued(4, "j", text="two")]
+    state = folded(*asked, withdrawn(5, "a"), withdrawn(6, "i"))
+    assert list(state.steering.requests) == ["j"]
+    assert [note.text for note in state.notes] == ["two"]
+    assert state.steering.early == ()
 
 
 def test_what_was_enqueued_goes_before_what_was_decided_however_late():
@@ -147,43 +161,82 @@ def test_a_session_counts_what_was_answered_since_it_began():
 # the order of the two streams
 
 _ANSWERS = st.sampled_from(list(Decision))
-_KINDS = st.sampled_from(["point", "idea", "proposal", "begin", "end"])
 _ENDS = st.sampled_from([Outcome.SUCCESS, Outcome.FAILED, Outcome.INTERRUPTED, Outcome.SKIPPED])
+
+
+@dataclass
+class Told:
+    """A journal in the making, and whose run is still to come."""
+
+    journal: list = field(default_factory=lambda: [created_line()])
+    waiting: list = field(default_factory=list)
+    ideas: list = field(default_factory=list)
+    withdrawn: set = field(default_factory=set)
+
+    def add(self, make, *arguments, **fields):
+        self.journal.append(make(len(self.journal) + 1, *arguments, **fields))
+
+
+def ask_for_a_point(told, draw, seq):
+    told.add(enqueued, f"q{seq}", {"x": seq})
+    told.waiting.append(f"q{seq}")
+
+
+def leave_an_idea(told, draw, seq):
+    told.add(enqueued, f"i{seq}", text="idea")
+    told.ideas.append(f"i{seq}")
+
+
+def take_back(told, draw, seq):
+    left = sorted({*told.waiting, *told.ideas} - told.withdrawn)
+    if not left:
+        return
+    name = draw(st.sampled_from(left))
+    told.add(withdrawn, name)
+    told.withdrawn.add(name)
+    for queue in (told.waiting, told.ideas):  # now and then a run answers it all the same
+        if name in queue and draw(st.booleans()):
+            queue.remove(name)
+
+
+def propose(told, draw, seq):
+    asked = f"e-{seq:06d}-00000000"
+    told.add(proposed, asked, trial=seq)
+    for place in range(draw(st.integers(0, 2))):
+        answer = draw(_ANSWERS)
+        told.add(decided, answer, asked, params={"x": 0})
+        if place == 0 and answer is not Decision.STOP:
+            told.waiting.append(asked)
+
+
+def begin(told, draw, seq):
+    told.add(line, Intent.GUIDED, runs=3, since=0)
+
+
+def end(told, draw, seq):
+    told.add(line, Intent.GUIDED)
+
+
+_ACTS = st.sampled_from([ask_for_a_point, leave_an_idea, take_back, propose, begin, end])
 
 
 @st.composite
 def histories(draw):
     """Return a journal and the runs that answer some of its requests, as a lab makes them."""
-    journal, runs, waiting, ideas = [created_line()], [], [], []
-    for seq, kind in enumerate(draw(st.lists(_KINDS, max_size=12)), 2):
-        if kind == "point":
-            journal.append(enqueued(len(journal) + 1, f"q{seq}", {"x": seq}))
-            waiting.append(f"q{seq}")
-        elif kind == "idea":
-            journal.append(enqueued(len(journal) + 1, f"i{seq}", text="idea"))
-            ideas.append(f"i{seq}")
-        elif kind == "proposal":
-            asked = f"e-{seq:06d}-00000000"
-            journal.append(proposed(len(journal) + 1, asked, trial=seq))
-            for place in range(draw(st.integers(0, 2))):
-                answer = draw(_ANSWERS)
-                journal.append(decided(len(journal) + 1, answer, asked, params={"x": 0}))
-                if place == 0 and answer is not Decision.STOP:
-                    waiting.append(asked)
-        else:
-            guided = {"runs": 3, "since": 0} if kind == "begin" else {}
-            journal.append(line(len(journal) + 1, Intent.GUIDED, **guided))
-    for number, name in enumerate(draw(st.permutations(waiting)), 1):
+    told, runs = Told(), []
+    for seq, act in enumerate(draw(st.lists(_ACTS, max_size=12)), 2):
+        act(told, draw, seq)
+    for number, name in enumerate(draw(st.permutations(told.waiting)), 1):
         outcome = draw(_ENDS)
         seq = len(runs) + 1
-        heard = (ideas.pop(),) if ideas and draw(st.booleans()) else ()
+        heard = (told.ideas.pop(),) if told.ideas and draw(st.booleans()) else ()
         runs.append(run_line(seq, outcome, trial=number, request=name, ideas=heard))
         if outcome is Outcome.INTERRUPTED:
             parent = runs[-1].run_id
             runs.append(run_line(seq + 1, trial=number, request=name, parent_run=parent))
         if draw(st.booleans()):
             break
-    return journal, runs
+    return told.journal, runs
 
 
 @given(histories(), st.randoms(use_true_random=False))
@@ -192,7 +245,9 @@ def test_the_order_between_the_two_streams_does_not_matter(history, shuffler):
     expected = interleaved(runs, journal, lambda: True)
     assert interleaved(runs, journal, lambda: False) == expected
     assert interleaved(runs, journal, lambda: shuffler.random() < 0.5) == expected
-    assert expected.steering.early == ()
+    answered = {name for run in runs for name in (run.request, *run.ideas)}
+    taken_back = {item.request for item in journal if item.intent is Intent.WITHDRAW}
+    assert set(expected.steering.early) <= answered & taken_back
 
 
 @given(histories(), st.data())

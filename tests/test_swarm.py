@@ -8,9 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
-from labs import a_lab, an_experiment, burst, lines
+from absent import without
+from forked import command
+from labs import a_lab, an_experiment, burst, lines, write_spec
+from steered import refused
 
 from hermes.errors import RequestError, SpecError, UnknownName
 from hermes.model import Direction, Json, Origin, Outcome, Params, Proposal, Trial
@@ -21,7 +25,7 @@ from hermes.search.contract import StrategyContract, result, trial
 from hermes.search.generated_spaces import SMALL_SIZE, parsed, small_space
 from hermes.search.random_search import RandomSearch
 from hermes.search.space import Space
-from hermes.search.swarm import Swarm
+from hermes.search.swarm import DEFAULT_ALLOCATION, DEFAULT_STRATEGIES, Swarm
 
 PLANE = {
     "x": {"type": "float", "low": -2, "high": 2},
@@ -85,6 +89,27 @@ class TestAdaptiveOfTwo(SwarmContract):
 class TestAdaptiveOfOne(SwarmContract):
     strategies = ("random",)
     allocation = "adaptive"
+
+
+class TestDefaultMix(SwarmContract):
+    examples = 8
+    strategies = DEFAULT_STRATEGIES
+    allocation = DEFAULT_ALLOCATION
+
+
+def test_a_swarm_without_options_is_the_default_mix():
+    space = parsed(PLANE)
+    plain, spelled = (
+        Swarm(context(space, **options))
+        for options in (
+            {},
+            {"strategies": list(DEFAULT_STRATEGIES), "allocation": DEFAULT_ALLOCATION},
+        )
+    )
+    assert [plain.ask(number) for number in range(1, 5)] == [
+        spelled.ask(number) for number in range(1, 5)
+    ]
+    assert {plain.ask(number).strategy for number in range(1, 4)} == set(DEFAULT_STRATEGIES)
 
 
 def test_a_swarm_of_one_proposes_what_that_one_would():
@@ -243,6 +268,28 @@ def test_what_makes_no_swarm_is_refused_before_anything_is_created(tmp_path):
     with pytest.raises(UnknownName, match="'gird'"):
         an_experiment(lab, tmp_path, strategy="swarm", strategy_options=wrong)
     assert lab.experiments() == []
+
+
+def test_a_swarm_whose_arm_lacks_its_library_says_so_before_anything_is_made(
+    lab, root, tmp_path, monkeypatch
+):
+    an_experiment(lab, tmp_path, strategy="random")
+    without(monkeypatch, "optuna")
+    before = everything(root)
+    spec = write_spec(tmp_path, "other", strategy="swarm")
+    named = ("exp=exp", "n=3", "strategies=random,bayesian")
+    for words in (("swarm", "exp=exp", "n=3"), ("swarm", *named), ("create", f"spec={spec}")):
+        said = refused(command(root, *words))
+        assert said[0].endswith("The strategy 'bayesian' needs optuna, which is not installed.")
+        assert said[1] == "Install it: pip install 'hermes-lab[bayesian]'"
+    assert everything(root) == before
+
+
+def everything(root: Path) -> dict[Path, bytes]:
+    """Return every file of a data root, but for what locks it and what tasks remember."""
+    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    kept = (path for path in found if not {".doit", "locks"} & set(path.parts))
+    return {path: (root / path).read_bytes() for path in kept}
 
 
 def test_a_swarm_in_a_spec_goes_on_in_another_session_as_if_there_had_been_one(tmp_path):

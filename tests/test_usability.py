@@ -21,11 +21,6 @@ from hermes.rules.progress import Progress
 from hermes.steps.init import init
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "lab-data"
-
-
 def refused(result):
     assert result.returncode == 3, result.stdout + result.stderr
     assert result.stdout == ""

@@ -218,6 +218,7 @@ _TABLE = (
             _EXP,
             Variable("params", help="the point, as JSON"),
             Variable("note", help="the idea in words, or why the point"),
+            Variable("withdraw", help="take this request back while it waits, by its id"),
         ),
     ),
     Command(

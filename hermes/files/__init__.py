@@ -21,7 +21,7 @@ from hermes.files.folders import (
     sync_folder,
     sync_paths,
 )
-from hermes.files.growing import Stream, append, rewrite_locked
+from hermes.files.growing import Stream, append, held, rewrite_locked
 from hermes.files.names import claim, locked, place_folder, publish_folder
 from hermes.files.operations import Operations, use
 from hermes.files.reading import exists, list_folder, read, read_before, read_lines
@@ -46,6 +46,7 @@ __all__ = [
     "detach",
     "exists",
     "give_name",
+    "held",
     "is_temporary",
     "list_folder",
     "locked",

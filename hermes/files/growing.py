@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hermes.files import operations
@@ -88,6 +88,19 @@ def append(
     return data
 
 
+@contextlib.contextmanager
+def held(path: Path, *, mode: int = 0o600) -> Iterator[None]:
+    """Keep everybody from appending to ``path`` during the body, which must be quick.
+
+    The body may not append to it itself.
+    """
+    fd = _open_locked(path, mode)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
 def rewrite_locked(path: Path, data: bytes | Callable[[], bytes], *, mode: int = 0o600) -> bool:
     """Replace an append-only file durably while no one can append to it.
 
@@ -96,11 +109,8 @@ def rewrite_locked(path: Path, data: bytes | Callable[[], bytes], *, mode: int =
 
     Writes: as ``replace``; whoever waits to append notices the new file and opens that.
     """
-    fd = _open_locked(path, mode)
-    try:
+    with held(path, mode=mode):
         return replace(path, data if isinstance(data, bytes) else data(), durable=True, mode=mode)
-    finally:
-        os.close(fd)
 
 
 def _open_locked(path: Path, mode: int) -> int:

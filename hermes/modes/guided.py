@@ -18,7 +18,7 @@ from hermes.state import Scored
 from hermes.steering import Waiting
 from hermes.steps.approving import Reply, answer, question
 from hermes.steps.guiding import begin, end
-from hermes.steps.plan import FENCED, HALTED, Stop, exhausted, held_back
+from hermes.steps.plan import FENCED, HALTED, UNASKED, Stop, exhausted, held_back
 from hermes.steps.project import project, project_lab
 from hermes.steps.proposing import made_strategy
 from hermes.steps.session import Halted, Session, TakenOver
@@ -75,12 +75,15 @@ def guided(
     if stop is not None:
         tally.stop(stop)
         return None
+    session.only_let = True
     made_strategy(session)  # one that cannot be made is told of before a session is begun
     begin(session, runs)
     while tally.stopped is None and not _is_over(session, tally):
         known = _known(session)
         if known:
             iterate(session, tally, min(known, _left(session)), on_run=on_run)
+            if tally.stopped == UNASKED:
+                tally.stopped = None  # the strategy's turn, then
             continue
         if session.order.halt():
             tally.stop(Stop(HALTED))

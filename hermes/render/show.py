@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # a list of experiments folds nothing
 _LONG = 400
 _MOST_PARAMS = 40
 _MOST_NAMES = 12
+_MOST_REQUESTS = 5
 _REVISION = 12
 LAST_LINES = 10
 LAST_BYTES = 8192
@@ -72,10 +73,13 @@ def _standing(status: Status, state: ExperimentState) -> Iterable[tuple[str, str
 
 
 def _asked_for(state: ExperimentState) -> str:
-    """Return how much people asked for that is still to be done."""
-    points, ideas = len(state.steering.points), len(state.steering.ideas)
-    told = [plural(count, noun) for count, noun in ((points, "point"), (ideas, "idea")) if count]
-    return f"{' and '.join(told)} of people, tried first" if told else ""
+    """Return how much people asked for that is still to be done, and by which ids."""
+    points, ideas = state.steering.points, state.steering.ideas
+    counts = ((len(points), "point"), (len(ideas), "idea"))
+    told = [plural(count, noun) for count, noun in counts if count]
+    names = [clip(item.id, 64) for item in (*points, *ideas)]
+    listed = ", ".join(names[:_MOST_REQUESTS]) + (f", {CUT}" if len(names) > _MOST_REQUESTS else "")
+    return f"{' and '.join(told)} of people, tried first: {listed}" if told else ""
 
 
 def _times(status: Status) -> Iterable[tuple[str, str]]:

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from hermes.modes.guided import Answers, Question
     from hermes.modes.loop import Tally
     from hermes.steps.enqueue import Enqueued
+    from hermes.steps.withdraw import Withdrawn
 
 _left: list[Question] = []
 _enqueued: list[Enqueued] = []
+_withdrawn: list[Withdrawn] = []
 
 
 def task_steering() -> Iterator[dict[str, Any]]:
@@ -59,18 +61,30 @@ def _asked(name: str, report: Callable[[], None], doing: str) -> dict[str, Any]:
 
 
 def request() -> None:
-    """Write down what a person asks for."""
+    """Write down what a person asks for, or takes back."""
     from hermes.steps.enqueue import enqueue
+    from hermes.steps.withdraw import withdraw
 
     params, note = view().given("params", str), view().given("note", str) or ""
+    name = view().given("withdraw", str)
+    if name is not None:
+        if params is not None:
+            raise RequestError("withdraw= takes no params=.", "Enqueue the other point by itself.")
+        _withdrawn.append(withdraw(view().lab, view().need("exp", str), name, note))
+        return
     _enqueued.append(enqueue(view().lab, view().need("exp", str), params, note))
 
 
 def report_request() -> None:
-    """Say what was asked for, and when it is tried."""
+    """Say what was asked for, and when it is tried; or what was taken back."""
     from hermes.render.advice import advice
     from hermes.render.text import params, plural
 
+    if _withdrawn:
+        back = _withdrawn[-1]
+        what = "the idea" if back.params is None else params(back.params)
+        console.say(f"Withdrawn {back.id}: {what}; {plural(back.left, 'request')} left.")
+        return
     done, experiment = _enqueued[-1], view().need("exp", str)
     what = "the idea" if done.params is None else params(done.params)
     before = f", behind {plural(done.before, 'other')}" if done.before else ""

@@ -11,7 +11,6 @@ is the optimizer's own, and is put back afterwards.
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,9 +21,12 @@ from typing import Any, cast
 from warnings import catch_warnings, filterwarnings
 
 from hermes.errors import RequestError, UnknownName
+from hermes.search.importing import later, without
 
 DEFAULT = "CMA"
-_EXPENSIVE = "bayes_opt"
+_LEARNING = "bayes_opt"
+_STATISTICS = "scipy.stats"
+_SIGNALS = "scipy.signal"
 _LATEST = 16
 _MOST_ASKS = 8
 _ROOT_2 = math.sqrt(2)
@@ -39,19 +41,20 @@ class Candidate:
 
 
 def library(optimizer: str = DEFAULT) -> Any:
-    """Return Nevergrad, imported without a part that costs half a second and few need.
+    """Return Nevergrad; for the default optimizer without parts that cost more than the rest.
 
     ``bayes_opt`` brings pandas and scikit-learn; Nevergrad works without it, but for the
-    optimizers that are made of it, and the default is not.
+    optimizers that are made of it. The default calls nothing in ``scipy.signal``, nor in
+    ``scipy.stats``; ``cma`` has a function of its own in place of the one that it takes from there.
     """
-    absent = optimizer == DEFAULT and not {"nevergrad", _EXPENSIVE} & sys.modules.keys()
-    if absent:
-        cast("dict[str, object]", sys.modules)[_EXPENSIVE] = None  # how Python notes an absence
-    try:
-        import nevergrad
-    finally:
-        if absent:
-            del sys.modules[_EXPENSIVE]
+    if optimizer == DEFAULT:
+        with without(_STATISTICS), catch_warnings():
+            filterwarnings("ignore", module=r"cma\b")
+            import cma  # noqa: F401  Nevergrad does when it makes the optimizer
+        with without(_LEARNING), later(_STATISTICS, _SIGNALS):
+            import nevergrad
+    import nevergrad
+
     return nevergrad
 
 

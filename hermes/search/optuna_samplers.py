@@ -33,7 +33,8 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from hermes.search.optuna_study import Bench, Codes, Encoding, frozen
+from hermes.search.importing import without
+from hermes.search.optuna_study import Bench, Codes, Encoding, frozen, quiet
 from hermes.search.window import Window
 
 _LATEST = 1000
@@ -250,6 +251,8 @@ class CmaEs(_Family):
         return self._bench.notes
 
     def _sampler(self, seed: int) -> CmaEsSampler:
+        with without("scipy.stats"):
+            import cmaes  # noqa: F401  as Optuna does; a part not used here would want the rest
         options: dict[str, Any] = {"popsize": self._size, **self._options}
         if len(self._sources) >= _LEAST_SOURCES:
             options |= {"source_trials": self._sources, "n_startup_trials": 0}
@@ -284,8 +287,9 @@ class Nsga2(_Family):
         if self._members == self._size:
             self._generation += 1
             study = self._bench.lay_out(self._trials)
-            sampler = NSGAIISampler(seed=0, **self._options)
-            self._trials = sampler.get_parent_population(study, self._generation)
+            with quiet():
+                sampler = NSGAIISampler(seed=0, **self._options)
+                self._trials = sampler.get_parent_population(study, self._generation)
             self._members = 0
 
     def _note(self) -> dict[str, int]:

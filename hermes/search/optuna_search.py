@@ -30,10 +30,9 @@ class OptunaSearch:
         """Learn of a point of the space; None is the loss of a failure."""
         told = Told(self.count, self._encoding.encode(params), loss, own=own)
         self.count += 1
-        with quiet():
-            self._main.tell(told)
-            if self._rest is not self._main:
-                self._rest.tell(told)
+        self._main.tell(told)
+        if self._rest is not self._main:
+            self._rest.tell(told)
 
     def draw(
         self, number: int, attempt: int, seeds: tuple[int, int], running: Sequence[Params]

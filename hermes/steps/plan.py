@@ -14,12 +14,13 @@ from hermes.model import SCHEMA_VERSION, Manifest, Origin, Outcome, Package, Par
 from hermes.spec import Spec
 from hermes.steps.coding import needs_baseline
 from hermes.steps.commissioning import agent_of
-from hermes.steps.proposing import Idea, next_idea
+from hermes.steps.proposing import Idea, next_idea, still_wanted
 from hermes.steps.session import Halted, Session, TakenOver
 from hermes.steps.submitted import is_there
 
 FENCED = "another process took the experiment over"
 HALTED = "it was asked to stop"
+UNASKED = "what a person asked for was withdrawn"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _plan(session: Session) -> Planned | Stop:
     if stop is not None:
         return stop
     planned = _waiting(session)
-    if planned is None:
+    while planned is None:
         idea = next_idea(session)
         if idea is None:
             return _nothing_left(session)
@@ -157,6 +158,8 @@ def _spoken_for(session: Session) -> Stop | None:
 
 def _nothing_left(session: Session) -> Stop:
     """Say why there is nothing to try just now."""
+    if session.only_let:
+        return Stop(UNASKED)
     item = session.order.item
     if item is not None:
         return Stop(f"nothing that was sent for {item} waits to be measured")
@@ -210,9 +213,9 @@ def _is_ordered(session: Session, manifest: Manifest) -> bool:
     return only in (None, manifest.request) or manifest.origin is Origin.BASELINE
 
 
-def _publish(session: Session, idea: Idea) -> Planned:
+def _publish(session: Session, idea: Idea) -> Planned | None:
+    """Put the package of ``idea`` into our hands; None when its request was withdrawn just now."""
     from hermes.executing.sandbox import check_workspace
-    from hermes.render.run_text import plan_text
 
     spec, root = session.spec.at_tier(session.tier), session.lab.layout.root
     if not idea.skip:
@@ -220,6 +223,18 @@ def _publish(session: Session, idea: Idea) -> Planned:
         _check_slots(session, spec)
         agent_of(session)
     check_workspace(spec, data_root=root, environment=session.base_environment)
+    waits = idea.request in session.state.steering.requests
+    if not waits and not idea.ideas:
+        return _place(session, idea)
+    with session.lab.journal(session.experiment).held():  # whoever withdraws looks under it, too
+        session.catch_up()
+        wanted = still_wanted(session, idea, waited=waits)
+        return None if wanted is None else _place(session, wanted)
+
+
+def _place(session: Session, idea: Idea) -> Planned:
+    from hermes.render.run_text import plan_text
+
     manifest = _draft(session, idea)
     package = Package(
         schema_version=SCHEMA_VERSION,

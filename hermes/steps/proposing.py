@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,8 @@ def next_idea(session: Session) -> Idea | None:
     """Return what to try next; None when there is nothing left to try.
 
     What was cut off goes first, then what agents sent, then what people asked for, then the
-    strategy's own. An order for one answer of an agent asks for nothing beyond it.
+    strategy's own. An order for one answer of an agent asks for nothing beyond it, and a session
+    that makes only what a person lets it asks no strategy.
     """
     flying = [planned.manifest for planned in session.in_flight]
     trials, requests = {item.trial for item in flying}, {item.request for item in flying}
@@ -72,6 +73,8 @@ def next_idea(session: Session) -> Idea | None:
     number = next_trial(session)
     if wanted:
         return _wanted(wanted[0], number)
+    if session.only_let:
+        return None
     proposed = propose(session, number)
     return None if proposed is None else Idea(proposed, number, ideas=new_ideas(session))
 
@@ -145,6 +148,17 @@ def new_ideas(session: Session) -> tuple[str, ...]:
     taken = {name for planned in session.in_flight for name in planned.manifest.ideas}
     left = [idea.id for idea in session.state.steering.ideas if idea.id not in taken]
     return tuple(left[:_MOST_IDEAS])
+
+
+def still_wanted(session: Session, idea: Idea, *, waited: bool) -> Idea | None:
+    """Return ``idea`` without what was withdrawn meanwhile; None when it is the point itself.
+
+    ``waited`` says that its request did, before.
+    """
+    requests = session.state.steering.requests
+    if waited and idea.request not in requests:
+        return None
+    return replace(idea, ideas=tuple(name for name in idea.ideas if name in requests))
 
 
 def make_strategy(session: Session, name: str) -> Strategy:

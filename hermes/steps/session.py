@@ -102,6 +102,7 @@ class Session:
         self.codes: Codes | None = None  # what is known of candidates: ``coding``
         self.applied: Mapping[str, Written] = {}  # what promotions wrote into the workspace
         self.fenced_out = False
+        self.only_let = False  # to be run only what a person asked for or let run
         self.has_planned = False
         self.checked_names: set[tuple[str, frozenset[str]]] = set()
 

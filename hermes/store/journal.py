@@ -7,10 +7,11 @@ long as another process keeps the file's lock (it does so for the moment of one 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 
-from hermes import chain
+from hermes import chain, files
 from hermes.codec import digest
 from hermes.decisions import Asked, Decision, Intent, JournalRecord
 from hermes.model import Params, Phase
@@ -89,6 +90,10 @@ class Journal:
             )
 
         return chain.append(self._path, JournalRecord, make, durable=True)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Return what keeps everybody from deciding anything during its body, a quick one."""
+        return files.held(self._path)
 
     def read(self, offset: int = 0) -> JournalPart:
         """Return the decisions after ``offset`` bytes; raises nothing, skips what is not whole."""
