@@ -106,10 +106,14 @@ def test_a_swarm_without_options_is_the_default_mix():
             {"strategies": list(DEFAULT_STRATEGIES), "allocation": DEFAULT_ALLOCATION},
         )
     )
-    assert [plain.ask(number) for number in range(1, 5)] == [
-        spelled.ask(number) for number in range(1, 5)
-    ]
-    assert {plain.ask(number).strategy for number in range(1, 4)} == set(DEFAULT_STRATEGIES)
+    used = set()
+    for number in range(1, 5):
+        proposal = plain.ask(number)
+        assert proposal == spelled.ask(number)
+        used.add(proposal.strategy)
+        for made in (plain, spelled):
+            made.tell(told_as(proposal.strategy, number))
+    assert used == set(DEFAULT_STRATEGIES)
 
 
 def test_a_swarm_of_one_proposes_what_that_one_would():
@@ -276,13 +280,21 @@ def test_a_swarm_whose_arm_lacks_its_library_says_so_before_anything_is_made(
     an_experiment(lab, tmp_path, strategy="random")
     without(monkeypatch, "optuna")
     before = everything(root)
-    spec = write_spec(tmp_path, "other", strategy="swarm")
+    options = {"strategies": ["random", "bayesian"]}
+    spec = write_spec(tmp_path, "other", strategy="swarm", strategy_options=options)
     named = ("exp=exp", "n=3", "strategies=random,bayesian")
-    for words in (("swarm", "exp=exp", "n=3"), ("swarm", *named), ("create", f"spec={spec}")):
+    for words in (("swarm", *named), ("create", f"spec={spec}")):
         said = refused(command(root, *words))
         assert said[0].endswith("The strategy 'bayesian' needs optuna, which is not installed.")
         assert said[1] == "Install it: pip install 'hermes-lab[bayesian]'"
     assert everything(root) == before
+
+
+def test_the_default_mix_needs_no_library_beyond_the_labs_own(lab, root, tmp_path, monkeypatch):
+    an_experiment(lab, tmp_path, strategy="random")
+    for library in ("optuna", "nevergrad", "numpy"):
+        without(monkeypatch, library)
+    assert command(root, "swarm", "exp=exp", "n=3").code == 0
 
 
 def everything(root: Path) -> dict[Path, bytes]:
