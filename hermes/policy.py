@@ -98,10 +98,12 @@ def refusal(state: ExperimentState, *, attended: bool, begun: bool = False) -> s
     """Return why the experiment may not run now, or None.
 
     A person's own command (``attended``) also runs what is guided, and until it has ``begun``
-    what awaits a human.
+    what awaits a human; but not while what a run changed outside of its sandbox may stand there
+    still: that a person says by ``resume``.
     """
     allowed = (*_ELIGIBLE, Phase.AWAITING_HUMAN) if attended and not begun else _ELIGIBLE
-    if state.phase in allowed:
+    held = state.phase is Phase.AWAITING_HUMAN and has_reached_out(state)
+    if state.phase in allowed and not held:
         return None if attended else guidance(state)
     why = f": {state.phase_reason}" if state.phase_reason else ""
     return f"it is {state.phase.value}{why}"
@@ -136,12 +138,18 @@ def review(state: ExperimentState, spec: Spec, *, attended: bool) -> PhaseChange
 
 def _reach_change(state: ExperimentState) -> PhaseChange | None:
     """Stop where something outside of the sandbox was changed: it may be what measures next."""
+    if not has_reached_out(state) or state.last is None:
+        return None
+    reason = f"put right what was changed first: {state.last.reason}"
+    return PhaseChange(Phase.AWAITING_HUMAN, reason)
+
+
+def has_reached_out(state: ExperimentState) -> bool:
+    """Say whether the last run changed something outside, and nobody has let it go on since."""
     last = state.last
     if last is None or last.code is None or last.seq <= state.forgiven_seq:
-        return None
-    if not last.code.reached_out:
-        return None
-    return PhaseChange(Phase.AWAITING_HUMAN, f"put right what was changed first: {last.reason}")
+        return False
+    return last.code.reached_out
 
 
 def _budget_change(state: ExperimentState, spec: Spec) -> PhaseChange | None:

@@ -168,6 +168,8 @@ def test_an_edit_of_the_evaluator_begins_a_segment_with_a_baseline(lab, tmp_path
     later = lines(lab)[3:]
     assert [line.value for line in later] == [107.0, 106.0]  # the gains are not lost
     assert later[0].code.compared_with is None
+    assert (later[0].origin, later[0].strategy) == (Origin.BASELINE, "baseline")
+    assert f"what measures was changed since {lines(lab)[2].run_id}" in later[0].reason
     assert later[0].code.evaluator != lines(lab)[0].code.evaluator
     with_best = json.loads((lab.layout.experiment("exp").folder / "STATUS.json").read_text())
     assert with_best["best_metric_value"] == 106.0
@@ -287,6 +289,13 @@ def test_what_reaches_out_of_the_sandbox_calls_for_a_person(lab, tmp_path, works
     status = read_status(lab, "exp")
     assert status.phase is Phase.AWAITING_HUMAN
     assert "bench.sh" in status.blocked_reason
+    assert burst(lab, "exp", 1).runs == 0  # an order by name does not pass over it
+    refused = hermes(lab.layout.root, "burst", "exp=exp", "n=1")
+    assert (refused.returncode, "resume" in refused.stderr) == (4, True)
+    (workspace / "bench.sh").write_text(f"{COUNT}\n")
+    assert hermes(lab.layout.root, "resume", "exp=exp").returncode == 0
+    assert hermes(lab.layout.root, "burst", "exp=exp", "n=1").returncode == 1  # it does it again
+    assert len(lines(lab)) == 3
 
 
 def test_what_was_tried_is_in_the_context(lab, tmp_path, workspace):

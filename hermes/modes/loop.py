@@ -32,6 +32,7 @@ class Tally:
     worked: int = 0  # runs that measured something, whatever was decided of it
     stopped: str | None = None
     remedy: str = ""
+    for_person: bool = False
     outcomes: dict[Outcome, int] = field(default_factory=dict)
 
     def add(self, line: IndexLine) -> None:
@@ -46,6 +47,7 @@ class Tally:
     def stop(self, stop: Stop) -> None:
         """Note why there are no more runs."""
         self.stopped, self.remedy = stop.reason, stop.remedy
+        self.for_person = stop.for_person
 
 
 def iterate(

@@ -114,7 +114,7 @@ def _decided(decision: Decision) -> Iterator[tuple[str, str]]:
     yield "Verdict", decision.verdict.value
     yield "Because", "" if hidden else clip(decision.reason, _LONG)
     yield "Samples", _samples([sample.value for sample in taken.candidate])
-    yield "In turns", _samples([sample.value for sample in taken.incumbent])
+    yield "Incumbent, in turns", _samples([sample.value for sample in taken.incumbent])
     if told is not None:
         asked = f"{number(told.min_improvement)} was asked for"
         yield "Gain", f"{number(told.gain)} over {plural(told.pairs, 'pair')}; {asked}"

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
 from hermes.errors import CheckFailed
+from hermes.model import Outcome
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.view import view
 
 if TYPE_CHECKING:
     from hermes.modes.loop import Tally
+    from hermes.status import Status
+
+
+_OF_A_SEARCH = set(Outcome) - {
+    Outcome.REJECTED,
+    Outcome.INCONCLUSIVE,
+    Outcome.TAMPERED,
+    Outcome.OUT_OF_BOUNDS,
+    Outcome.NO_OP,
+}
 
 
 def task_run_once() -> dict[str, Any]:
@@ -124,6 +135,7 @@ def say_result(experiment: str, tally: Tally, *, goes_on: bool = False) -> None:
         console.say(f"It stopped before n: {tally.stopped}.")
     if not goes_on:
         _say_phase(experiment, tally)
+        _say_refusal(status)
     if status is not None and status.best_run is not None:
         again = view().request.again
         console.say(f"Best {status.metric}: {status.best_metric_value:.6g} in {status.best_run}.")
@@ -155,6 +167,17 @@ def run_demo() -> None:
     console.say(f"  {request.again} burst exp={result.experiment} n=50")
 
 
+def _say_refusal(status: Status | None) -> None:
+    """Say that an accepted change did not get into the workspace, or onto its branch."""
+    from hermes.render.advice import refusal
+
+    refused = refusal(status) if status is not None else None
+    if status is not None and refused is not None:
+        again = view().request.again
+        console.say(f"In {status.id} {refused.why}.")
+        console.say(f"Get it out: {again} export exp={status.id} format=patches out=DIR")
+
+
 def _say_phase(experiment: str, tally: Tally) -> None:
     """Say that an experiment makes no further runs by itself, unless that has just been said."""
     from hermes.steps.project import read_status
@@ -166,12 +189,16 @@ def _say_phase(experiment: str, tally: Tally) -> None:
 
 
 def _told(tally: Tally) -> str:
-    """Say how many runs were made and what came of them; in the code loop, what was decided."""
-    turned_down = tally.worked - tally.successes
-    if not turned_down:
+    """Say how many runs were made and what came of them; in the code loop, of each kind."""
+    if set(tally.outcomes) <= _OF_A_SEARCH:
         return _counts(tally.runs, tally.successes)
     plural = "" if tally.runs == 1 else "s"
-    return f"{tally.runs} run{plural}, {tally.successes} accepted, {turned_down} turned down"
+    kinds = {
+        "accepted" if outcome is Outcome.SUCCESS else outcome.value: count
+        for outcome, count in tally.outcomes.items()
+    }
+    told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return f"{tally.runs} run{plural}: {told}"
 
 
 def _counts(runs: int, successes: int) -> str:

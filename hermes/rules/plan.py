@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
-from hermes.errors import Busy, RequestError
+from hermes.errors import Busy, PersonNeeded, RequestError
 from hermes.rules import turns
 from hermes.rules.view import view
 
@@ -88,6 +88,5 @@ def _insist(experiment: str, turn: turns.Turn) -> None:
         raise busy(experiment)
     if turn.planned is None:
         turns.close(experiment)
-        raise RequestError(
-            f"No run of {experiment} was planned: {turn.tally.stopped}.", turn.tally.remedy
-        )
+        error = PersonNeeded if turn.tally.for_person else RequestError
+        raise error(f"No run of {experiment} was planned: {turn.tally.stopped}.", turn.tally.remedy)

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 
 from hermes.cli import console
-from hermes.model import IndexLine
+from hermes.model import IndexLine, Outcome
 
 _SECONDS = 0.2  # between two lines
 _REASON = 60  # characters
+_ALWAYS = (Outcome.TAMPERED, Outcome.OUT_OF_BOUNDS)  # what a person should never miss
 
 
 class Progress:
@@ -54,7 +55,8 @@ class Progress:
             self._move(self._bar, line)
             return
         now = self._now()
-        if not line.accepted and self.count != self.total and now < self._next:
+        told = line.accepted or line.outcome in _ALWAYS
+        if not told and self.count != self.total and now < self._next:
             self._held = line
             self._left_out.append(line.outcome.is_failure)
             return
@@ -113,9 +115,12 @@ def _standing(line: IndexLine) -> str:
     if line.code is None:
         return "  best so far"
     if line.code.compared_with is None:
-        return "  to be beaten"
+        return (
+            f"  to be beaten: {clip(line.reason, 2 * _REASON)}" if line.reason else "  to be beaten"
+        )
     what = clip(line.code.hypothesis, _REASON)
-    return f"  accepted: {what}" if what else "  accepted"
+    how = "accepted for less code" if line.reason else "accepted"
+    return f"  {how}: {what}" if what else f"  {how}"
 
 
 def _omitted(failures: list[bool]) -> str:

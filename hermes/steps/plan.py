@@ -42,12 +42,14 @@ class Planned:
 class Stop:
     """Why no run was planned, and what a person can do about it.
 
-    ``until`` (ISO 8601, UTC) is when one may be planned again, where that is all there is to it.
+    ``until`` (ISO 8601, UTC) is when one may be planned again, where that is all there is to it;
+    ``for_person`` says that a person has to do something first.
     """
 
     reason: str
     remedy: str = ""
     until: str | None = None
+    for_person: bool = False
 
 
 def plan(session: Session) -> Planned | Stop:
@@ -123,7 +125,8 @@ def _refused(session: Session) -> Stop | None:
     attended = session.order.attended
     refused = policy.refusal(session.state, attended=attended, begun=session.has_planned)
     if refused is not None:
-        return Stop(refused, policy.remedy(session.state, session.spec))
+        held = policy.has_reached_out(session.state)
+        return Stop(refused, policy.remedy(session.state, session.spec), for_person=held)
     change = policy.review(session.state, session.spec, attended=attended)
     if change is None:
         return _limited(session) or _spoken_for(session)

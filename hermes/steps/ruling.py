@@ -54,7 +54,7 @@ def ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | 
     judged = replace(
         execution,
         outcome=_OUTCOMES[decision.verdict],
-        reason="" if accepted else _told(decision),
+        reason=_told(decision, incumbent, code),
     )
     if accepted:
         run_id = planned.manifest.run_id
@@ -67,11 +67,25 @@ def _is_outlived(incumbent: Incumbent | None, code: Code) -> bool:
     return incumbent is None or incumbent.evaluator != code.evaluator
 
 
-def _told(decision: acceptance.Decision) -> str:
-    """Return the reason for the record, which agents read: no number of a hold-out is in it."""
+def _told(decision: acceptance.Decision, incumbent: Incumbent | None, code: Code) -> str:
+    """Return the reason for the record, which agents read: no number of a hold-out is in it.
+
+    An ordinary win needs none.
+    """
     if decision.holdout is not None and not decision.holdout.passed:
         return "It is withdrawn: the hold-out does not bear it out; decision.json has the numbers."
-    return decision.reason
+    if decision.verdict is not Verdict.ACCEPT or decision.complexity.broke_tie:
+        return decision.reason
+    return _why_anew(incumbent, code) if decision.case.standing is None else ""
+
+
+def _why_anew(incumbent: Incumbent | None, code: Code) -> str:
+    """Say why a baseline was needed, unless it is the first."""
+    if incumbent is None:
+        return ""
+    before = incumbent.standing.run_id
+    what = "what measures" if incumbent.evaluator != code.evaluator else "the workspace's own code"
+    return f"{what} was changed since {before}, so its code is measured anew"
 
 
 def _decided(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from hermes import acceptance, codec, history, policy
 from hermes.errors import LabError
 from hermes.lab import Lab
-from hermes.model import Execution, IndexLine, Lease, Manifest, Outcome, RunMetrics
+from hermes.model import Execution, IndexLine, Lease, Manifest, Origin, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.items import put_by
 from hermes.steps.plan import Planned
 from hermes.steps.promote import promote
+from hermes.steps.proposing import BASELINE
 from hermes.steps.ruling import Ruling, ruled
 from hermes.steps.session import Session
 from hermes.store.index import index_line
@@ -192,6 +194,7 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
         workspace=execution.workspace,
         machine=execution.machine,
         code=execution.code,
+        **_as_baseline(execution),
         previous_sha256=session.previous_sha256,
     )
 
@@ -199,6 +202,14 @@ def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:
 def shortened(reason: str) -> str:
     """Return a reason that fits a line of the index; the logs hold the rest."""
     return reason if len(reason) <= _MOST_REASON else f"{reason[:_MOST_REASON]}…"
+
+
+def _as_baseline(execution: Execution) -> dict[str, Any]:
+    """Say what a run has become that was planned as a change, and met a new evaluator."""
+    taken = execution.measurement
+    if taken is None or taken.compared_with is not None:
+        return {}
+    return {"origin": Origin.BASELINE, "strategy": BASELINE}
 
 
 def _review(session: Session) -> None:
