@@ -1,13 +1,13 @@
 """What a search found, and which strategy it owes that to: a part of the fold in ``state``.
 
-Pure. Limit first: values are compared within a tier only, and a gain is always finite: what no
-float can hold is the largest that one can.
+Pure. Limit first: values are compared within a segment of a tier only, and a gain is always finite:
+what no float can hold is the largest that one can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hermes.model import LARGEST, Direction, IndexLine, Outcome
 
@@ -18,7 +18,8 @@ RECENT_DISCOVERIES = 20
 class Discovery:
     """A success that was better than every one before it in its tier.
 
-    ``gain`` says by how much, in units of the metric; None for the first of its tier.
+    ``gain`` says by how much, in units of the metric; None for the first of its tier, or of its
+    segment: with a baseline of the code loop a tier begins anew.
     """
 
     seq: int
@@ -60,6 +61,33 @@ def discovery(run: IndexLine, best: float | None, direction: Direction) -> Disco
         gain=None if best is None else direction.gain(run.value, best),
         accepted=run.accepted,
     )
+
+
+def takes_the_place(run: IndexLine, incumbent: float | None, direction: Direction) -> bool:
+    """Say whether ``run`` is the incumbent from now on; ``incumbent`` is the value so far.
+
+    In the code loop whatever is accepted is: what was measured in turns with the incumbent, or
+    has less code, may have a value that is no better than the one on record.
+    """
+    if not run.accepted or run.value is None:
+        return False
+    return run.code is not None or incumbent is None or direction.better(run.value, incumbent)
+
+
+def forgotten(tallies: Mapping[str, StrategyTally], tier: str) -> Mapping[str, StrategyTally]:
+    """Return the tallies without the values of ``tier``, where a new evaluator measures now."""
+    return {
+        name: replace(
+            tally,
+            best_by_tier=_without(tally.best_by_tier, tier),
+            improvement_by_tier=_without(tally.improvement_by_tier, tier),
+        )
+        for name, tally in tallies.items()
+    }
+
+
+def _without(values: Mapping[str, float], tier: str) -> Mapping[str, float]:
+    return {name: value for name, value in values.items() if name != tier}
 
 
 def latest(before: tuple[Discovery, ...], found: Discovery | None) -> tuple[Discovery, ...]:

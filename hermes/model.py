@@ -18,7 +18,7 @@ from hermes.exchange import Exchange, Spending
 from hermes.measured import Code, Measurement
 
 SCHEMA_VERSION = 1
-DERIVED_VERSION = 7  # another number whenever a projection, or the state behind it, changes form
+DERIVED_VERSION = 8  # another number whenever a projection, or the state behind it, changes form
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
 
@@ -308,6 +308,15 @@ class IndexLine:
     ideas: tuple[str, ...] = ()
     code: Code | None = None
     asked: Spending | None = None
+
+    @property
+    def begins_segment(self) -> bool:
+        """Say whether it is a baseline: nothing of its tier before it is compared with it.
+
+        In the code loop a run that was compared with nothing is one; it has an evaluator of its
+        own, or one that measures other code from now on.
+        """
+        return self.accepted and self.code is not None and self.code.compared_with is None
 
     def trial_record(self) -> Trial:
         """Return what a strategy is told of this run."""

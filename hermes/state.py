@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 
 from hermes import promotions, steering, tried
 from hermes.decisions import Intent, JournalRecord
-from hermes.discoveries import Discovery, StrategyTally, discovery, latest, tallied
+from hermes.discoveries import (
+    Discovery,
+    StrategyTally,
+    discovery,
+    forgotten,
+    latest,
+    takes_the_place,
+    tallied,
+)
 from hermes.model import DEFAULT_TIER, Direction, IndexLine, Origin, Outcome, Params, Phase
 from hermes.promotions import Promotions
 from hermes.steering import Steering, Waiting
@@ -177,12 +185,8 @@ def fold_run(state: ExperimentState, run: IndexLine) -> ExperimentState:
 
 
 def _segmented(state: ExperimentState, run: IndexLine) -> ExperimentState:
-    """Begin anew in a tier with a baseline: what was measured before is not compared with it.
-
-    In the code loop a run that was compared with nothing is one; it has an evaluator of its own,
-    or one that measures other code from now on.
-    """
-    if run.code is None or run.code.compared_with is not None or not run.accepted:
+    """Begin anew in a tier with a baseline: what was measured before is not compared with it."""
+    if run.code is None or not run.begins_segment:
         return state
     tier = run.fidelity_tier
     return replace(
@@ -190,6 +194,8 @@ def _segmented(state: ExperimentState, run: IndexLine) -> ExperimentState:
         evaluators={**state.evaluators, tier: run.code.evaluator},
         top_by_tier={name: top for name, top in state.top_by_tier.items() if name != tier},
         incumbents={name: item for name, item in state.incumbents.items() if name != tier},
+        by_strategy=forgotten(state.by_strategy, tier),
+        discoveries=tuple(item for item in state.discoveries if item.fidelity_tier != tier),
     )
 
 
@@ -272,16 +278,10 @@ def _scored(run: IndexLine, value: float) -> Scored:
 
 
 def _incumbents(state: ExperimentState, run: IndexLine) -> Mapping[str, Scored]:
-    """Return the best accepted run of each tier: the last one, unless the direction was edited.
-
-    In the code loop it is the last one in any case: what was measured in turns with the incumbent,
-    or has less code, may have a value that is no better than the one on record.
-    """
-    if not run.accepted or run.value is None:
-        return state.incumbents
+    """Return the best accepted run of each tier: the last one, unless the direction was edited."""
     before = state.incumbents.get(run.fidelity_tier)
-    is_beaten = before is None or state.direction.better(run.value, before.value)
-    if run.code is None and not is_beaten:
+    value = before.value if before else None
+    if run.value is None or not takes_the_place(run, value, state.direction):
         return state.incumbents
     return {**state.incumbents, run.fidelity_tier: _scored(run, run.value)}
 

@@ -19,9 +19,12 @@ from hermes.analysis.tiers import (
     MOST_IMPROVEMENTS,
     MOST_LEVELS,
     MOST_NEAR_MISSES,
+    MOST_SEGMENTS,
     tier_findings,
 )
+from hermes.measured import Code
 from hermes.model import Direction, Outcome
+from hermes.status import status_of
 
 DOWN, UP = Direction.MINIMIZE, Direction.MAXIMIZE
 
@@ -146,6 +149,122 @@ def test_one_success_has_no_near_miss():
     assert tier([None]).near_misses.within is None
 
 
+# the segments of a code loop
+
+
+def baseline(seq, value, evaluator="new", **changes):
+    code = Code(evaluator, f"c{seq}", measured=value)
+    return run_line(seq, value=value, accepted=True, params={}, code=code, **changes)
+
+
+def candidate(seq, value, *, kept=False, evaluator="new", **changes):
+    code = Code(evaluator, f"c{seq}", "RUN-000001-worker", measured=value)
+    outcome = Outcome.SUCCESS if kept else Outcome.REJECTED
+    return run_line(seq, outcome, value, accepted=kept, params={}, code=code, **changes)
+
+
+TWO_SEGMENTS = [
+    baseline(1, 0.05, "old"),
+    candidate(2, 0.01, kept=True, evaluator="old"),
+    baseline(3, 0.04),
+    candidate(4, 0.02, kept=True),
+    candidate(5, 0.03),
+]
+
+
+def of_code(runs, direction=DOWN):
+    return found(runs, direction, mutation_command="true", mutable_paths=("x",))
+
+
+def test_what_a_former_evaluator_measured_is_not_compared():
+    (one,) = of_code(TWO_SEGMENTS).tiers
+    assert (one.best.seq, one.best.value) == (4, 0.02)
+    assert [(item.seq, item.gain) for item in one.improvements] == [(3, None), (4, 0.02)]
+    assert one.improvement_count == 2
+    assert [level.seq for level in one.best_so_far] == [3, 4, 5]
+    assert (one.plateau.runs_since, one.plateau.share) == (1, 1 / 3)
+    assert one.near_misses.count == 0
+    assert [(item.seq, item.evaluator) for item in one.segments] == [(1, "old"), (3, "new")]
+    assert (one.segment_count, one.run_count, one.accepted) == (2, 5, 4)
+
+
+def test_a_segment_begins_in_its_own_tier_alone():
+    other = [candidate(seq, 0.5 - seq / 100, kept=True, fidelity_tier="full") for seq in (1, 2)]
+    runs = [*other, baseline(3, 0.9, fidelity_tier="smoke")]
+    given_ = {"fidelity_tiers": ("smoke", "full"), "mutation_command": "true"}
+    full, smoke = found(runs, mutable_paths=("x",), **given_).tiers
+    assert (full.best.value, full.segment_count) == (0.48, 0)
+    assert (smoke.best.value, smoke.segment_count) == (0.9, 1)
+
+
+def test_a_search_is_one_segment_and_says_so():
+    one = tier([3.0, 1.0, 2.0])
+    assert (one.segment_count, one.segments, one.best.value) == (0, (), 1.0)
+
+
+def test_very_many_segments_are_counted_and_the_last_of_them_kept():
+    (one,) = of_code([baseline(seq, 1.0, f"e{seq}") for seq in range(1, 51)]).tiers
+    assert one.segment_count == 50
+    assert [item.seq for item in one.segments] == list(range(51 - MOST_SEGMENTS, 51))
+
+
+def test_the_best_of_a_code_loop_is_the_incumbent_though_another_was_luckier():
+    runs = [baseline(1, 1.0), candidate(2, 0.5, kept=True), candidate(3, 0.75, kept=True)]
+    (one,) = of_code(runs).tiers
+    assert (one.best.seq, one.plateau.runs_since) == (3, 0)
+    assert [level.value for level in one.best_so_far] == [1.0, 0.5, 0.75]
+    assert [item.seq for item in one.improvements] == [1, 2]
+
+
+def test_the_plateau_of_a_code_loop_counts_all_that_its_evaluator_measured():
+    late = candidate(4, 0.001, evaluator="old")
+    rejected = [candidate(seq, 2.0) for seq in range(5, 24)]
+    failed = run_line(24, Outcome.FAILED, code=Code("new", None, "RUN-000003-worker"))
+    runs = [baseline(1, 0.1, "old"), baseline(2, 3.0), candidate(3, 1.0, kept=True), late]
+    (one,) = of_code([*runs, *rejected, failed]).tiers
+    assert (one.plateau.verdict, one.plateau.runs_since) == (Verdict.PLATEAU, 21)
+    assert one.plateau.chance == pytest.approx(2 / 21)
+    (young,) = of_code([*runs, *rejected[: EARLY - 3]]).tiers
+    assert young.plateau.verdict is Verdict.TOO_EARLY
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["baseline", "kept", "rejected", "failed", "search"]),
+            st.integers(0, 9),
+            st.sampled_from(["smoke", "full", "gone"]),
+            st.booleans(),
+        ),
+        max_size=40,
+    ),
+    st.sampled_from(list(Direction)),
+    st.booleans(),
+)
+def test_the_best_is_that_of_the_status_whatever_happened(drawn, direction, is_code):
+    makers = {
+        "baseline": lambda seq, value, _: baseline(seq, value),
+        "kept": lambda seq, value, _: candidate(seq, value, kept=True),
+        "rejected": lambda seq, value, _: candidate(seq, value),
+        "failed": lambda seq, *_: run_line(seq, Outcome.FAILED),
+        "search": lambda seq, value, flag: run_line(seq, value=value, accepted=flag),
+    }
+    runs = [
+        replace(makers[kind](seq, float(value), flag), fidelity_tier=name)
+        for seq, (kind, value, name, flag) in enumerate(drawn, 1)
+    ]
+    code = {"mutation_command": "true", "mutable_paths": ("x",)} if is_code else {}
+    given_ = spec(metric_direction=direction, fidelity_tiers=("smoke", "full"), **code)
+    state = folded(runs, direction=direction)
+    status = status_of(given_, "0" * 64, state)
+    tiers = examine(given_, state, runs).tiers
+    assert {one.tier: one.best.run_id for one in tiers if one.best} == status.best_run_by_tier
+    assert {one.tier: one.best.value for one in tiers if one.best} == status.best_metric_by_tier
+    for one in tiers:  # the two tell the same story of each segment
+        told = [item for item in state.discoveries if item.fidelity_tier == one.tier]
+        assert list(one.improvements[len(one.improvements) - len(told) :]) == told
+
+
 # the whole
 
 
@@ -193,6 +312,33 @@ def test_failures_are_grouped_by_their_reason_but_for_what_was_measured():
     assert [(item.outcome, item.count) for item in others] == [
         (Outcome.FAILED, 1),
         (Outcome.TIMEOUT, 1),
+    ]
+
+
+def test_verdicts_are_grouped_by_their_kind_and_not_by_their_numbers():
+    not_better = [
+        "It is not better: 1 against 0.5, a gain of -0.5; 0 was asked for.",
+        "It is not better: 1e-05 against 1e-06, a gain of -9e-06; 0 was asked for.",
+        "It is not better: 12 against 7, a gain of -5; 0.1 was asked for.",
+    ]
+    not_ahead = [
+        "It is not ahead: a gain of 0 over 3 pairs, between -inf and 2, 1 was asked for.",
+        "It is not ahead: a gain of -4 over 12 pairs, between -7.5 and 1, 1 was asked for.",
+    ]
+    guards = [
+        "It is withdrawn: p95 is 3 where at most 2 is asked for. It is equal.",
+        "It is withdrawn: p99 is 3 where at most 2 is asked for. It is equal.",
+    ]
+    reasons = [*not_better, *not_ahead, *guards]
+    runs = [run_line(n, Outcome.REJECTED, reason=why) for n, why in enumerate(reasons, 1)]
+    beaten = "It beats RUN-A-1.2Z-worker, but RUN-{}Z-worker took its place."
+    runs += [run_line(n, Outcome.INCONCLUSIVE, reason=beaten.format(n)) for n in (8, 9)]
+    told = [(item.count, item.reason) for item in found(runs).failures]
+    assert told == [
+        (3, not_better[-1]),
+        (2, not_ahead[-1]),
+        (2, beaten.format(9)),
+        *((1, guard) for guard in guards),
     ]
 
 

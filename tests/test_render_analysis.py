@@ -20,6 +20,7 @@ from hermes.analysis.findings import (
     Plateau,
     Verdict,
 )
+from hermes.measured import Code
 from hermes.model import Direction, Outcome
 from hermes.render.analysis import analysis_text, verdict
 from hermes.render.findings import bar, percent
@@ -208,8 +209,39 @@ def test_one_run_is_told_without_a_plot_and_with_what_is_missing():
     assert "Best so far" not in text
     assert "Best        3 in RUN-000001-worker (run 1, by random)" in text
     assert "Plateau     too early to tell; the best is 0 runs old" in text
-    assert "Near misses none within 5 % of the way from the best to the median (0)" in text
+    assert "Near misses" not in text
     assert "Importance  it takes 30 successful runs with parameters, there is 1" in text
+
+
+def test_that_none_came_near_is_told_of_many_values_that_differ():
+    far = [100.0, *[1000.0] * 9]
+    none = "Near misses none within 5 % of the way from the best to the median (45)"
+    assert none in shown([run_line(n, value=value) for n, value in enumerate(far, 1)])
+    few = [run_line(n, value=value) for n, value in enumerate(far[:-1], 1)]
+    assert "Near misses" not in shown(few)
+
+
+def code_runs(evaluators):
+    return [
+        run_line(
+            seq, value=1.0 / seq, accepted=True, params={}, code=Code(name, "c", measured=1.0 / seq)
+        )
+        for seq, name in enumerate(evaluators, 1)
+    ]
+
+
+def test_where_the_present_segment_began_is_one_line():
+    given_ = {"mutation_command": "true", "mutable_paths": ("x",)}
+    two = shown(code_runs(["old", "new"]), width=200, **given_)
+    assert (
+        "Segments    2, begun by the baselines 1, 2; "
+        "only runs from 2 on are compared (evaluator new)" in two
+    )
+    assert "Best        0.5 in RUN-000002-worker" in two
+    many = shown(code_runs("abcdefghijkl"), width=200, **given_)
+    assert "Segments    12, begun by the baselines …, 8, 9, 10, 11, 12; only" in many
+    assert "Near misses" not in many
+    assert "Segments" not in shown(code_runs(["only"]), **given_)
 
 
 def test_where_all_have_failed_that_is_what_is_told():
@@ -229,11 +261,18 @@ def test_where_all_have_failed_that_is_what_is_told():
         ((Verdict.TOO_EARLY, 1, 0.5, 0.5), "too early to tell; the best is 1 run old"),
         (
             (Verdict.SLOWING, 40, 0.4, 0.6),
-            f"perhaps: no new best in the last 40 runs (40 % of all); {BY_CHANCE} 60 % of cases",
+            f"perhaps: no new best in the last 40 runs (40 % of all); {BY_CHANCE} 60 % of cases, "
+            "so it may be no more than luck",
+        ),
+        (
+            (Verdict.PLATEAU, 20, 0.67, 0.33),
+            f"perhaps: no new best in the last 20 runs (67 % of all); {BY_CHANCE} 33 % of cases, "
+            "so it may be no more than luck",
         ),
         (
             (Verdict.PLATEAU, 999, 0.999, 0.001),
-            f"yes: no new best in the last 999 runs (100 % of all); {BY_CHANCE} 0.1 % of cases",
+            f"yes: no new best in the last 999 runs (100 % of all); {BY_CHANCE} 0.1 % of cases, "
+            "so it is hardly luck",
         ),
     ],
 )
@@ -378,6 +417,13 @@ def test_a_wild_beginning_does_not_flatten_what_follows():
     assert sum("╰" in line for line in lines) == 2
     rising = plot((1, -1000.0), (2, -4.0), (50, 2.0), (100, 4.0), width=60)
     assert rising[5].startswith("≤ -4 ┤")
+
+
+def test_what_lies_beyond_both_ends_is_drawn_at_the_edge():
+    lines = plot((1, 8.0), (20, 2.0), (60, 4.0), (80, 4.0))
+    assert lines[0].startswith("8 ┤")
+    assert lines[5].startswith("4 ┤")
+    assert all(len(line) <= 40 for line in lines)
 
 
 def test_nothing_is_drawn_where_nothing_changed():

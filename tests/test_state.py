@@ -162,7 +162,7 @@ def shape(kind, seen=()) -> str:
 def test_whoever_changes_the_state_gives_what_is_derived_another_version():
     """Else a checkpoint from before would be taken for a state that has all its fields."""
     fingerprint = hashlib.sha256(shape(ExperimentState).encode()).hexdigest()[:8]
-    assert (DERIVED_VERSION, fingerprint) == (7, "4a06b012")
+    assert (DERIVED_VERSION, fingerprint) == (8, "4a06b012")
 
 
 # what was found, and by whom
@@ -240,6 +240,35 @@ def test_the_duplicates_that_strategies_avoided_are_added_up():
     lines = [run_line(i, strategy="ab"[i % 2], duplicates_avoided=i) for i in range(1, 5)]
     tallies = folded(lines).by_strategy
     assert (tallies["a"].duplicates_avoided, tallies["b"].duplicates_avoided) == (6, 4)
+
+
+def baseline(seq, value, evaluator, **changes):
+    code = Code(evaluator, f"c{seq}", measured=value)
+    return run_line(
+        seq, value=value, accepted=True, strategy="baseline", params={}, code=code, **changes
+    )
+
+
+def test_a_baseline_is_no_improvement_and_begins_the_tallies_of_its_tier_anew():
+    lines = [
+        baseline(1, 9.0, "old"),
+        run_line(2, value=4.0, accepted=True, strategy="mutation", code=Code("old", "c2", "RUN-1")),
+        run_line(3, value=7.0, fidelity_tier="other"),
+        run_line(4, value=5.0, fidelity_tier="other"),
+        baseline(5, 3.0, "new"),
+    ]
+    state = folded(lines)
+    assert [(item.seq, item.gain) for item in state.discoveries] == [(3, None), (4, 2.0), (5, None)]
+    tallies = state.by_strategy
+    assert (tallies["mutation"].runs, tallies["mutation"].accepted) == (1, 1)
+    assert (tallies["mutation"].best_by_tier, tallies["mutation"].improvement_by_tier) == ({}, {})
+    assert tallies["baseline"].best_by_tier == {"default": 3.0}
+    assert tallies["baseline"].improvement_by_tier == {}
+    assert tallies["random"].improvement_by_tier == {"other": 2.0}
+    later = run_line(6, value=1.0, accepted=True, strategy="mutation", code=Code("new", "c6", "R"))
+    found = fold_run(state, later)
+    assert found.discoveries[-1].gain == 2.0
+    assert found.by_strategy["mutation"].improvement_by_tier == {"default": 2.0}
 
 
 def test_what_a_code_loop_accepted_last_is_the_incumbent_though_its_value_is_no_better():

@@ -1,7 +1,7 @@
 """Examines an experiment: all that its records say of its search. Called by the command.
 
-Pure. Limit first: runs of different tiers are never compared, so all that rests on values is
-found tier by tier.
+Pure. Limit first: runs of different tiers, or of former evaluators of a code loop, are never
+compared, so all that rests on values is found tier by tier, in the present segment of each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from hermes.state import ExperimentState, current_tier
 
 MOST_FAILURES = 10
 _MEASURED = re.compile(r"\d+\.\d+(?:[eE][+-]?\d+)?|\d{5,}")  # unlike an exit status
+_JUDGED = Outcome.REJECTED, Outcome.INCONCLUSIVE
+_OF_ONE_RUN = re.compile(
+    r"\bRUN-[\w.-]*\w|(?<![\w.])[-+]?(?:\d+(?:\.\d+)?(?:e[-+]?\d+)?|inf)(?!\w)"
+)
 
 
 def examine(spec: Spec, state: ExperimentState, runs: Sequence[IndexLine]) -> Findings:
@@ -55,7 +59,8 @@ def _tiers(spec: Spec, runs: Sequence[IndexLine]) -> Iterable[TierFindings]:
     former = [tier for tier in by_tier if tier not in spec.tiers]
     for tier in (*reversed(spec.tiers), *former):
         if tier in by_tier:
-            yield tier_findings(tier, by_tier[tier], spec.metric_direction)
+            is_code = spec.at_tier(tier).is_code_loop
+            yield tier_findings(tier, by_tier[tier], spec.metric_direction, is_code_loop=is_code)
 
 
 def _failures(runs: Iterable[IndexLine]) -> tuple[Failure, ...]:
@@ -64,10 +69,17 @@ def _failures(runs: Iterable[IndexLine]) -> tuple[Failure, ...]:
     counts: dict[tuple[Outcome, str], int] = {}
     for run in runs:
         if run.outcome is not Outcome.SUCCESS:
-            kind = run.outcome, without_measurements(run.reason)
+            kind = run.outcome, _kind(run)
             last[kind] = run
             counts[kind] = counts.get(kind, 0) + 1
     return _commonest(counts, last)
+
+
+def _kind(run: IndexLine) -> str:
+    """Return what a reason has in common with others; a verdict's, its words without a number."""
+    if run.outcome in _JUDGED:
+        return _OF_ONE_RUN.sub("#", run.reason)
+    return without_measurements(run.reason)
 
 
 def without_measurements(reason: str) -> str:

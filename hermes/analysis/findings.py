@@ -1,7 +1,7 @@
 """What an analysis finds: the content of ``analyze format=json``, field by field.
 
-Pure data. Limits first: values are compared within a tier only; long lists hold the part that
-their comment names, and a count beside them tells how many there are.
+Pure data. Limits first: values are compared within the present segment of a tier only; long lists
+hold the part that their comment names, and a count beside them tells how many there are.
 """
 
 from __future__ import annotations
@@ -41,8 +41,18 @@ class Missing(str, Enum):
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A baseline of the code loop: only what ``evaluator`` measured from it on is compared."""
+
+    seq: int
+    run_id: str
+    completed_at: str
+    evaluator: str
+
+
+@dataclass(frozen=True)
 class Level:
-    """The best value of a tier from the run ``seq`` on, up to the next level."""
+    """The value of a tier's best from the run ``seq`` on, up to the next level."""
 
     seq: int
     value: float
@@ -52,8 +62,9 @@ class Level:
 class Plateau:
     """How long a tier has been without an improvement.
 
-    ``share`` is that of ``runs_since`` among the tier's runs. ``chance`` is the probability that
-    draws which owe nothing to each other go on without a new best for as long.
+    ``share`` is that of ``runs_since`` among the runs that are compared. ``chance`` is the
+    probability that draws which owe nothing to each other go on without a new best for as long; in
+    the code loop the draws are all candidates that were measured, the rejected ones too.
     """
 
     verdict: Verdict
@@ -120,8 +131,10 @@ class Importance:
 class TierFindings:
     """What the runs of one tier say; ``improvements`` are the last ones, the newest last.
 
-    ``best_so_far`` has a level for each improvement, and the last for the last run; of very many
-    an even part.
+    Counts and time are of all its runs. From ``best`` on all is of the present segment, the last
+    of ``segments``, which are the last of ``segment_count``; a search has none, and is one.
+    ``best_so_far`` has a level for each run that was the best in its turn (in the code loop the
+    incumbent), and the last for the last run; of very many an even part.
     """
 
     tier: str
@@ -137,11 +150,16 @@ class TierFindings:
     plateau: Plateau
     near_misses: NearMisses
     importance: Importance
+    segment_count: int
+    segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Runs that gave no value for the same reason, but for what was measured in it."""
+    """Runs that gave no value for the same reason, but for what was measured in it.
+
+    ``reason`` has the words, and the numbers, of the last of them.
+    """
 
     outcome: Outcome
     reason: str

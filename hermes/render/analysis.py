@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hermes.analysis.findings import Findings, Importance, Missing, Plateau, TierFindings, Verdict
+from hermes.analysis.tiers import EARLY
 from hermes.render import findings as tables
 from hermes.render.findings import nearness, percent
 from hermes.render.plot import is_log, step_plot
@@ -17,6 +18,8 @@ from hermes.render.text import CUT, clip, command, duration, number, params, plu
 
 _LONG = 400
 _MOST_TIERS = 4
+_MOST_SEGMENTS = 5
+_RARE = 0.1  # a wait that chance makes as long in more cases tells nothing
 
 
 def analysis_text(found: Findings, *, width: int) -> str:
@@ -83,6 +86,8 @@ def _progress(tier: TierFindings, width: int) -> list[str]:
 
 def _facts(tier: TierFindings) -> Iterable[tuple[str, str]]:
     best = tier.best
+    if tier.segment_count > 1:
+        yield "Segments", _segments(tier)
     if best is None:
         yield "Best", "none yet"
     else:
@@ -90,10 +95,28 @@ def _facts(tier: TierFindings) -> Iterable[tuple[str, str]]:
         yield "Best", f"{number(best.value)} in {clip(best.run_id, 100)} ({by})"
         yield "Params", params(best.params, _LONG) if best.params else ""
     yield "Plateau", verdict(tier.plateau)
-    if not tier.near_misses.count and tier.near_misses.within is not None:
+    if _lacks_near_misses(tier):
         yield "Near misses", f"none {nearness(tier.near_misses)}"
     if tier.importance.method is None:
         yield "Importance", _missing(tier.importance)
+
+
+def _segments(tier: TierFindings) -> str:
+    begun = [str(item.seq) for item in tier.segments[-_MOST_SEGMENTS:]]
+    runs = ", ".join([CUT, *begun] if tier.segment_count > len(begun) else begun)
+    last = tier.segments[-1]
+    present = f"only runs from {last.seq} on are compared (evaluator {clip(last.evaluator, 20)})"
+    return f"{tier.segment_count}, begun by the baselines {runs}; {present}"
+
+
+def _lacks_near_misses(tier: TierFindings) -> bool:
+    """Say whether it means something that none came near: of few, or of kept changes, it does not.
+
+    In the code loop each success was the best in its turn.
+    """
+    near, is_code_loop = tier.near_misses, tier.segment_count > 0
+    is_told = tier.success_count >= EARLY and not is_code_loop
+    return is_told and not near.count and bool(near.within)
 
 
 def verdict(plateau: Plateau) -> str:
@@ -101,18 +124,29 @@ def verdict(plateau: Plateau) -> str:
     if plateau.verdict is Verdict.NO_SUCCESS:
         return "no run has succeeded yet"
     since = plural(plateau.runs_since or 0, "run")
-    share, chance = percent(plateau.share or 0.0), percent(plateau.chance or 0.0)
+    share = percent(plateau.share or 0.0)
     if plateau.verdict is Verdict.TOO_EARLY:
         return f"too early to tell; the best is {since} old"
     if plateau.runs_since == 0:
         return "no: the last run is the best"
     if plateau.verdict is Verdict.IMPROVING:
         return f"no: the best is {since} old ({share} of all)"
-    answer = "yes" if plateau.verdict is Verdict.PLATEAU else "perhaps"
-    return (
-        f"{answer}: no new best in the last {since} ({share} of all); "
-        f"in random order the same values do so in {chance} of cases"
-    )
+    return f"{_answer(plateau)}: no new best in the last {since} ({share} of all); {_luck(plateau)}"
+
+
+def _is_rare(plateau: Plateau) -> bool:
+    return plateau.chance is not None and plateau.chance <= _RARE
+
+
+def _answer(plateau: Plateau) -> str:
+    return "yes" if plateau.verdict is Verdict.PLATEAU and _is_rare(plateau) else "perhaps"
+
+
+def _luck(plateau: Plateau) -> str:
+    """Say what the chance means: whether blind luck, which learns nothing, would wait as long."""
+    chance = percent(plateau.chance or 0.0)
+    told = "so it is hardly luck" if _is_rare(plateau) else "so it may be no more than luck"
+    return f"in random order the same values do so in {chance} of cases, {told}"
 
 
 def _missing(importance: Importance) -> str:

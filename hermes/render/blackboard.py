@@ -83,7 +83,7 @@ def _discoveries(found: Sequence[Discovery]) -> str:
         for item in reversed(found)
     ]
     heads = ("Seq", "Value", "Gain", "Accepted", "Strategy", "Tier", "Run", "Completed")
-    said = "The newest first; each was better than every run of its tier before it."
+    said = "The newest first; each was better than every run before it that it is compared with."
     return f"{said}\n\n{table(heads, rows, align='rrrlllll')}"
 
 

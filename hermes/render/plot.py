@@ -28,9 +28,10 @@ def is_log(points: Points) -> bool:
 
 
 def step_plot(points: Points, *, width: int) -> list[str]:
-    """Return the lines of a plot of ``(run, value)``, of values that only rise or only fall.
+    """Return the lines of a plot of ``(run, value)``, from the first value to the last.
 
-    Each lasts until the next. At most ``width`` cells wide; no lines when all are equal.
+    Each lasts until the next; one that lies beyond both is drawn at the nearer edge. At most
+    ``width`` cells wide; no lines when the first and the last are equal.
     """
     if not points or points[0][1] == points[-1][1]:
         return []
