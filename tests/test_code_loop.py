@@ -173,6 +173,10 @@ def test_an_edit_of_the_evaluator_begins_a_segment_with_a_baseline(lab, tmp_path
     assert later[0].code.evaluator != lines(lab)[0].code.evaluator
     with_best = json.loads((lab.layout.experiment("exp").folder / "STATUS.json").read_text())
     assert with_best["best_metric_value"] == 106.0
+    analysis = hermes(lab.layout.root, "analyze", "exp=exp", "format=json")
+    (tier,) = json.loads(analysis.stdout)["tiers"]
+    assert (tier["best"]["run_id"], tier["best"]["value"]) == (with_best["best_run"], 106.0)
+    assert [item["seq"] for item in tier["segments"]] == [1, 4]
 
 
 def test_an_edit_of_the_code_begins_a_segment_too(lab, tmp_path, workspace):

@@ -28,7 +28,8 @@ from hermes.render.plot import is_log, step_plot
 
 WIDTHS = (40, 60, 80, 200)
 UP = Direction.MAXIMIZE
-BY_CHANCE = "in random order the same values do so in"
+NO_WONDER = "in random order the same values do so in {} of cases, so it may be no more than luck"
+A_WONDER = "in random order the same values do so in {} of cases, so it is hardly luck"
 
 
 def search(count: int = 120, tiers=("default",)):
@@ -261,18 +262,15 @@ def test_where_all_have_failed_that_is_what_is_told():
         ((Verdict.TOO_EARLY, 1, 0.5, 0.5), "too early to tell; the best is 1 run old"),
         (
             (Verdict.SLOWING, 40, 0.4, 0.6),
-            f"perhaps: no new best in the last 40 runs (40 % of all); {BY_CHANCE} 60 % of cases, "
-            "so it may be no more than luck",
+            f"perhaps: no new best in the last 40 runs (40 % of all); {NO_WONDER.format('60 %')}",
         ),
         (
             (Verdict.PLATEAU, 20, 0.67, 0.33),
-            f"perhaps: no new best in the last 20 runs (67 % of all); {BY_CHANCE} 33 % of cases, "
-            "so it may be no more than luck",
+            f"perhaps: no new best in the last 20 runs (67 % of all); {NO_WONDER.format('33 %')}",
         ),
         (
             (Verdict.PLATEAU, 999, 0.999, 0.001),
-            f"yes: no new best in the last 999 runs (100 % of all); {BY_CHANCE} 0.1 % of cases, "
-            "so it is hardly luck",
+            f"yes: no new best in the last 999 runs (100 % of all); {A_WONDER.format('0.1 %')}",
         ),
     ],
 )
