@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from memory import MEMORY
 from run_samples import (
     EXPERIMENT,
     Conveyor,
@@ -30,7 +31,7 @@ class Twin(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="hermes-twin-"))
+        self.root = Path(tempfile.mkdtemp(prefix="hermes-twin-", dir=MEMORY))
         self.lab = Conveyor(self.root / "lab").prepare()
         self.stages: dict[int, str] = {}
         self.sealed: list[tuple[int, Outcome]] = []

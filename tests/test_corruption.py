@@ -18,6 +18,7 @@ from forked import begin, command, done
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from labs import PROJECTED, a_lab, an_experiment, burst, lines, views
+from memory import in_memory
 
 from hermes import files
 from hermes.clock import FixedClock
@@ -220,8 +221,9 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return World(tmp_path_factory.mktemp("corruption"))
+def world():
+    with in_memory() as folder:
+        yield World(folder)
 
 
 def content(root: Path) -> dict[str, str]:

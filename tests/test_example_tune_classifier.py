@@ -62,7 +62,7 @@ def printed(command: str, environ: dict[str, str]) -> str:
 
 def shape(said: str) -> list[str]:
     """Return the lines without paths, runs and numbers; those of all runs are one."""
-    text = re.sub(r"RUN-[\w.-]+\w", "RUN", re.sub(r"/\S*/lab-data", "/lab-data", said))
+    text = re.sub(r"RUN-[\w.-]+\w", "RUN", re.sub(r"/\S+/", "/", said))
     text = re.sub(r"\b\d+(\.\d+)?\b", "N", text).replace("  best so far", "")
     return list(dict.fromkeys(text.splitlines()))
 

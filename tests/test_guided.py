@@ -330,7 +330,7 @@ def test_what_is_held_back_is_refused_before_anybody_is_asked(lab, root, tmp_pat
 
 
 def test_what_somebody_works_on_is_busy(lab, root, tmp_path, monkeypatch):
-    monkeypatch.setattr("hermes.rules.plan._WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("hermes.rules.plan.WAIT_SECONDS", 0.1)
     an_experiment(lab, tmp_path)
     lease = lab.leases.acquire("exp")
     assert ask(root, 1).code == 5

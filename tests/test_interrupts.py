@@ -368,7 +368,7 @@ def test_many_signals_at_any_moment_leave_a_whole_history(lab, root, tmp_path):
 def test_of_two_bursts_at_once_the_second_is_busy_and_harms_nothing(
     lab, root, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("hermes.rules.plan._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("hermes.rules.plan.WAIT_SECONDS", 0.2)
     hanging = Hanging(
         lab,
         tmp_path,

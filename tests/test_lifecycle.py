@@ -226,7 +226,7 @@ def test_a_burst_that_cannot_begin_exits_three_and_leaves_no_run(lab, root, tmp_
 def test_a_burst_of_what_somebody_works_on_waits_a_little_and_then_is_busy(
     lab, root, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("hermes.rules.plan._WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("hermes.rules.plan.WAIT_SECONDS", 0.3)
     an_experiment(lab, tmp_path)
     lease = lab.leases.acquire("exp")
     began = time.monotonic()

@@ -14,6 +14,7 @@ from forked import command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from labs import a_lab, an_experiment, burst, lines
+from memory import MEMORY
 
 from hermes import history
 from hermes.model import Direction, Outcome
@@ -268,7 +269,7 @@ class Scripted:
     """A lab whose next runs do what a file says, and what should be best in it."""
 
     def __init__(self, direction, **fields):
-        self.folder = Path(tempfile.mkdtemp(prefix="hermes-outcomes-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="hermes-outcomes-", dir=MEMORY))
         self.root = self.folder / "lab-data"
         self.lab = a_lab(self.root)
         self.next = self.folder / "next"
