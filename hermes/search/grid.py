@@ -6,11 +6,12 @@ again only when it is no longer in flight and no sealed run has it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from hermes.model import Origin, Params, Proposal, Trial
+from hermes.model import Json, Origin, Params, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, check_options
+from hermes.search.space import Space
 
 
 class _Point(NamedTuple):
@@ -27,8 +28,18 @@ class GridSearch:
 
     name = "grid"
 
+    @staticmethod
+    def check(options: Mapping[str, Json]) -> None:
+        """Refuse options, for there are none. Raises RequestError."""
+        check_options(GridSearch.name, options)
+
+    @staticmethod
+    def check_space(space: Space, options: Mapping[str, Json]) -> None:  # noqa: ARG004  as others
+        """Refuse a parameter without countable values. Raises SpecError."""
+        space.grid()
+
     def __init__(self, context: SearchContext) -> None:
-        check_options(self.name, context.options)
+        self.check(context.options)
         self._seen = Seen(context.space)
         self._size = context.space.size()
         self._rest = enumerate(context.space.grid(), 1)

@@ -13,10 +13,10 @@ when a long history is told.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from hermes.model import Direction, Params, Proposal, Trial
+from hermes.model import Direction, Json, Params, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, chance, check_options, number_option
 from hermes.search.climbing import Climb, Tried
 from hermes.search.courses import Base, base_of
@@ -71,6 +71,14 @@ class _Ascent:
         return mark in self._seen and mark not in self._ahead
 
 
+def _read(options: Mapping[str, Json], *, few: int) -> tuple[float, int]:
+    """Return the first step and the number of draws, ``few`` unless it is set."""
+    check_options(Perturb.name, options, ("step", "draws"))
+    step = number_option(Perturb.name, options, "step", _STEP, low=0.02, high=0.5)
+    draws = number_option(Perturb.name, options, "draws", few, low=1, high=_MOST_DRAWS, whole=True)
+    return step, int(draws)
+
+
 class Perturb:
     """Draws a few points, climbs from the best of them, and begins again where that ends.
 
@@ -80,14 +88,14 @@ class Perturb:
 
     name = "perturb"
 
+    @staticmethod
+    def check(options: Mapping[str, Json]) -> None:
+        """Refuse options that it does not have, or cannot use. Raises RequestError."""
+        _read(options, few=1)
+
     def __init__(self, context: SearchContext) -> None:
-        options = context.options
-        check_options(self.name, options, ("step", "draws"))
-        self._step = number_option(self.name, options, "step", _STEP, low=0.02, high=0.5)
-        draws = min(2 + len(context.space.dimensions) // 3, 10)
-        self._draws = int(
-            number_option(self.name, options, "draws", draws, low=1, high=_MOST_DRAWS, whole=True)
-        )
+        few = min(2 + len(context.space.dimensions) // 3, 10)
+        self._step, self._draws = _read(context.options, few=few)
         self._space, self._seed = context.space, context.seed
         self._sign = -1.0 if context.direction is Direction.MAXIMIZE else 1.0
         self._moves, self._seen = Moves(context.space), Seen(context.space)

@@ -5,9 +5,9 @@ Limits: what is told changes no probability; it only keeps points from being dra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from hermes.model import Params, Proposal, Trial
+from hermes.model import Json, Params, Proposal, Trial
 from hermes.search.base import SearchContext, Seen, chance, check_options
 from hermes.search.untried import anywhere, propose
 
@@ -17,8 +17,13 @@ class RandomSearch:
 
     name = "random"
 
+    @staticmethod
+    def check(options: Mapping[str, Json]) -> None:
+        """Refuse options, for there are none. Raises RequestError."""
+        check_options(RandomSearch.name, options)
+
     def __init__(self, context: SearchContext) -> None:
-        check_options(self.name, context.options)
+        self.check(context.options)
         self._space = context.space
         self._seed = context.seed
         self._seen = Seen(context.space)

@@ -22,6 +22,8 @@ from hermes.search.base import SearchContext, Strategy
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
+    from hermes.search.space import Space
+
 GROUP = "hermes_lab.strategies"
 _BUILT_IN = {
     "bayesian": ("hermes.search.bayesian", "BayesianSearch"),
@@ -50,6 +52,16 @@ def check(name: str, options: Mapping[str, Json] | None = None) -> None:
     own_check = getattr(_maker(name), "check", None)
     if own_check is not None:
         own_check(options or {})
+
+
+def check_space(name: str, space: Space, options: Mapping[str, Json] | None = None) -> None:
+    """Refuse a space that a strategy could not search, as far as its class can tell beforehand.
+
+    A strategy whose class has a ``check_space`` is asked. Raises SpecError, and as ``check``.
+    """
+    own_check = getattr(_maker(name), "check_space", None)
+    if own_check is not None:
+        own_check(space, options or {})
 
 
 def make(name: str, context: SearchContext) -> Strategy:

@@ -16,6 +16,7 @@ from hermes.model import Json, Outcome, Params, Proposal, Trial
 from hermes.search import registry
 from hermes.search.allocation import ALLOCATIONS, Allocation, Turn
 from hermes.search.base import SearchContext, Strategy, check_options
+from hermes.search.space import Space
 
 DEFAULT_STRATEGIES = ("tree", "perturb")
 DEFAULT_ALLOCATION = "adaptive"
@@ -41,6 +42,12 @@ class Swarm:
         """
         for name, of_arm in _roster(options).arms.items():
             registry.check(name, of_arm)
+
+    @staticmethod
+    def check_space(space: Space, options: Mapping[str, Json]) -> None:
+        """Refuse a space that an arm could not search. Raises SpecError."""
+        for name, of_arm in _roster(options).arms.items():
+            registry.check_space(name, space, of_arm)
 
     def __init__(self, context: SearchContext) -> None:
         self.check(context.options)

@@ -14,10 +14,10 @@ programs that this one follows (Z. Jiang et al., AIDE: AI-driven exploration in 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from hermes.model import Direction, Params, Proposal, Trial
+from hermes.model import Direction, Json, Params, Proposal, Trial
 from hermes.search import blends
 from hermes.search.base import SearchContext, Seen, chance, check_options, number_option
 from hermes.search.climbing import Climb
@@ -47,6 +47,13 @@ class _Growth:
         return self.first if self.climb is None else self.climb.base
 
 
+def _read(options: Mapping[str, Json], *, few: int) -> tuple[float, float]:
+    """Return the exploration and the number of drafts, ``few`` unless it is set."""
+    check_options(Tree.name, options, ("exploration", "drafts"))
+    weight = number_option(Tree.name, options, "exploration", _EXPLORATION, low=0, high=10)
+    return weight, number_option(Tree.name, options, "drafts", few, low=1, high=1000, whole=True)
+
+
 class Tree:
     """Drafts a few points; then drafts, improves or repairs, whichever promises most.
 
@@ -56,14 +63,14 @@ class Tree:
 
     name = "tree"
 
+    @staticmethod
+    def check(options: Mapping[str, Json]) -> None:
+        """Refuse options that it does not have, or cannot use. Raises RequestError."""
+        _read(options, few=1)
+
     def __init__(self, context: SearchContext) -> None:
-        options = context.options
-        check_options(self.name, options, ("exploration", "drafts"))
-        weight = number_option(self.name, options, "exploration", _EXPLORATION, low=0, high=10)
         few = min(2 + len(context.space.dimensions) // 3, 10)
-        self._drafts = number_option(
-            self.name, options, "drafts", few, low=1, high=1000, whole=True
-        )
+        weight, self._drafts = _read(context.options, few=few)
         self._space, self._seed = context.space, context.seed
         self._sign = -1.0 if context.direction is Direction.MAXIMIZE else 1.0
         self._moves, self._seen = Moves(context.space), Seen(context.space)
