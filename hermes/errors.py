@@ -4,6 +4,7 @@
     ├── RequestError        3   the request is wrong
     │   ├── UnknownName     3   a name that does not exist; says the nearest one
     │   ├── SpecError       3   a SPEC or search space that is refused; says line and key
+    │   │   └── SpaceError  3   a search space that is refused; says file and parameter
     │   └── AgentError      3   what an agent asked for or sent is refused; has a code
     ├── PersonNeeded        4   a person must decide before the lab goes on
     ├── Busy                5   another process holds it
@@ -80,6 +81,15 @@ class UnknownName(RequestError):
 
 class SpecError(RequestError):
     """A SPEC or search space that is refused, with the place and the remedy."""
+
+
+class SpaceError(SpecError):
+    """A search space that is refused: its file or SPEC, the keys that lead there, the fault."""
+
+    def __init__(self, source: str, place: tuple[str, ...], fault: str, remedy: str) -> None:
+        super().__init__(f"{source}: {fault}", remedy)
+        self.place = place
+        self.fault = fault
 
 
 class AgentError(RequestError):

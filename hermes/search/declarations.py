@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hermes.errors import SpecError, nearest
+from hermes.errors import SpaceError, nearest
 from hermes.model import ParamValue, parameter_variable
 from hermes.search.dimensions import Choice, Condition, Dimension, genus
 from hermes.search.number_declarations import read_number
@@ -38,8 +38,10 @@ def read_dimensions(raw: object, source: str) -> list[Dimension]:
     Raises SpecError.
     """
     if not isinstance(raw, Mapping):
-        raise SpecError(
-            f"{source}: a search space is an object, not {shown(raw)}.",
+        raise SpaceError(
+            source,
+            (),
+            f"a search space is an object, not {shown(raw)}.",
             f'Write {{"name": {_EXAMPLE}}}.',
         )
     declared = {name: item for name, item in raw.items() if name != "$schema"}
@@ -57,24 +59,29 @@ def read_dimensions(raw: object, source: str) -> list[Dimension]:
 
 def _check_names(declared: Mapping[object, object], source: str) -> None:
     if not declared:
-        raise SpecError(f"{source}: there is no parameter.", f'Write {{"name": {_EXAMPLE}}}.')
+        raise SpaceError(source, (), "there is no parameter.", f'Write {{"name": {_EXAMPLE}}}.')
     if len(declared) > MOST_PARAMETERS:
-        raise SpecError(
-            f"{source}: {len(declared)} parameters are too many.",
+        raise SpaceError(
+            source,
+            (),
+            f"{len(declared)} parameters are too many.",
             f"A search space has at most {MOST_PARAMETERS}.",
         )
     variables: dict[str, str] = {}
     for name in declared:
         if not isinstance(name, str) or not PARAMETER_NAME.match(name):
-            raise SpecError(
-                f"{source}: {shown(name)} cannot be the name of a parameter.",
+            raise SpaceError(
+                source,
+                (str(name),),
+                f"{shown(name)} cannot be the name of a parameter.",
                 "Begin with a letter or _, then letters, digits, _ . -; at most 64 in all.",
             )
         variable = parameter_variable(name)
         if variable in variables:
-            raise SpecError(
-                f"{source}: parameters {variables[variable]!r} and {name!r} would both be "
-                f"{variable}.",
+            raise SpaceError(
+                source,
+                (name,),
+                f"parameters {variables[variable]!r} and {name!r} would both be {variable}.",
                 "Rename one of them.",
             )
         variables[variable] = name
@@ -97,7 +104,7 @@ def _dimension(raw: object, place: Place) -> Dimension:
     return read_number(raw, kind == "int", place)
 
 
-def _unknown_type(kind: object, given: bool, place: Place) -> SpecError:
+def _unknown_type(kind: object, given: bool, place: Place) -> SpaceError:
     near = nearest(kind, _KEYS) if isinstance(kind, str) else None
     remedy = f"Did you mean {near!r}?" if near else f"Write one of: {', '.join(_KEYS)}."
     fault = f"has the unknown type {shown(kind)}." if given else 'has no "type".'

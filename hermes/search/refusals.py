@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hermes.errors import SpecError
+from hermes.errors import SpaceError
 
 
 class Place:
@@ -14,9 +14,9 @@ class Place:
         self.source = source
         self.name = name
 
-    def refuse(self, fault: str, remedy: str) -> SpecError:
+    def refuse(self, fault: str, remedy: str) -> SpaceError:
         """Return the error; ``fault`` goes on after the parameter's name."""
-        return SpecError(f"{self.source}: parameter {self.name!r} {fault}", remedy)
+        return SpaceError(self.source, (self.name,), f"parameter {self.name!r} {fault}", remedy)
 
 
 def shown(value: object) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hermes import codec
-from hermes.errors import SpecError, nearest
+from hermes.errors import SpaceError, SpecError, nearest
 from hermes.model import Params, ParamValue
 from hermes.search.declarations import read_dimensions
 from hermes.search.dimensions import Dimension, Draws, exists, values_from
@@ -101,9 +101,10 @@ class Space:
         """
         endless = [item.name for item in self.dimensions if item.count is None]
         if endless:
-            raise SpecError(
-                f"{self.source or 'The space'}: no grid can list every value of "
-                f"{', '.join(endless)}.",
+            raise SpaceError(
+                self.source or "The space",
+                (endless[0],),
+                f"no grid can list every value of {', '.join(endless)}.",
                 'Give each a "step", or use another strategy.',
             )
         return self.walk(lambda dimension: values_from(dimension, 0))
@@ -237,8 +238,10 @@ def _in_order(dimensions: Sequence[Dimension], source: str) -> list[Dimension]:
     while waiting:
         ready = next((item for item in waiting if _parents(item) <= placed), None)
         if ready is None:
-            raise SpecError(
-                f"{source}: the conditions go round in a circle: {_circle(waiting)}.",
+            raise SpaceError(
+                source,
+                (waiting[0].name,),
+                f"the conditions go round in a circle: {_circle(waiting)}.",
                 'Remove one "when" of these parameters.',
             )
         waiting.remove(ready)

@@ -12,6 +12,7 @@ from hermes.errors import RequestError
 from hermes.lab import Lab
 from hermes.layout import ExperimentLayout
 from hermes.spec import Spec
+from hermes.steps import admission
 from hermes.store.journal import first_line
 from hermes.store.specs import PreparedSpec, prepare
 
@@ -32,7 +33,7 @@ def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
     """
     lab.require()
     prepared = prepare(source, experiment=experiment, data_root=lab.layout.root)
-    _check_search(lab, prepared)
+    admission.check(lab, prepared)
     _refuse_taken(lab, prepared.id)
     final = lab.layout.experiment(prepared.id)
     temporary = files.temporary_beside(final.folder)
@@ -57,31 +58,6 @@ def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
     files.write_new(layout.journal, line)
     files.write_new(layout.metrics, b"")
     files.sync_paths([layout.spec, layout.journal, layout.metrics, layout.folder])
-
-
-def _check_search(lab: Lab, prepared: PreparedSpec) -> None:
-    """Refuse a strategy that lacks its library or its agent, or a search space that is wrong."""
-    from hermes.search.llm_options import NAME
-    from hermes.search.registry import check, known
-    from hermes.steps.proposing import read_space
-
-    spec = prepared.spec
-    if spec.strategy in known():
-        check(spec.strategy, spec.strategy_options)
-    if spec.strategy == NAME:
-        _check_agent(lab, spec.at_tier(spec.first_tier))
-    if spec.search_space is not None:
-        read_space(spec.search_space, source=f"{prepared.id}/SPEC.yaml")
-
-
-def _check_agent(lab: Lab, spec: Spec) -> None:
-    """Refuse an agent that the strategy ``llm`` could not ask."""
-    from hermes.agents.providers import adapter_folders, check_agent, settings_of
-    from hermes.executing.environment import base
-    from hermes.search.llm_options import read_options
-
-    settings = settings_of(spec, command=read_options(spec.strategy_options).command)
-    check_agent(settings, base(lab.environ), folders=adapter_folders(spec, lab.layout))
 
 
 def _advice(spec: Spec) -> Iterator[str]:

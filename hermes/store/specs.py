@@ -38,12 +38,16 @@ _BACKUP = "Correct it, or take it from a backup."
 
 @dataclass(frozen=True)
 class PreparedSpec:
-    """A SPEC that may be registered: the text to store, and one line a notice for the user."""
+    """A SPEC that may be registered: the text to store, and one line a notice for the user.
+
+    ``located`` is the user's own file, for what is refused later.
+    """
 
     id: str
     text: bytes
     spec: Spec
     notices: tuple[str, ...]
+    located: Located
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def prepare(source: Path, *, experiment: str | None, data_root: Path) -> Prepare
     _check_strategy(located, mapping)
     changes.update(paths.changes())
     spec = spec_from_mapping({**mapping, **changes})
-    return PreparedSpec(spec.id, with_changes(located, changes), spec, _notices(mapping))
+    text = with_changes(located, changes)
+    return PreparedSpec(spec.id, text, spec, _notices(mapping), located)
 
 
 def load(layout: ExperimentLayout) -> LoadedSpec:
