@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from labs import a_lab, write_spec
+from forked import command
+from labs import a_lab, burst, write_spec
 
 from hermes.errors import RequestError
 from hermes.steps.create import create
@@ -203,3 +204,45 @@ def test_a_fault_of_a_search_space_in_a_file_names_that_file(refused, tmp_path):
     (tmp_path / "space.json").write_text('{"lr": {"type": "float"}}')
     told = refused(search_space="space.json")
     assert told.startswith(f"{tmp_path / 'space.json'}: parameter 'lr' has no \"low\".")
+
+
+# What is said
+
+
+def test_no_code_loop_is_told_that_it_lacks_a_strategy(lab, loop, tmp_path):
+    fields = {**loop, "search_space": RATE, "mutation_command": "true"}
+    assert create(lab, write_spec(tmp_path, **fields)).notices == ()
+
+
+def said(lab, path) -> str:
+    answer = command(lab.layout.root, "create", f"spec={path}")
+    assert answer.code == 0
+    return answer.out
+
+
+def next_page(lab) -> str:
+    return (lab.layout.experiment("exp").folder / "NEXT.md").read_text()
+
+
+def test_where_agents_come_by_themselves_the_baseline_is_next_and_then_an_agent(
+    lab, loop, tmp_path
+):
+    path = write_spec(tmp_path, **loop, agent_provider="dispatch")
+    assert said(lab, path) == (
+        "Created exp.\n"
+        "Next: hermes-lab burst exp=exp n=1\n"
+        "Then: hermes-lab agent_next exp=exp worker=NAME\n"
+    )
+    ask = "`hermes-lab agent_next exp=exp worker=NAME`"
+    before = next_page(lab)
+    assert "`hermes-lab burst exp=exp n=1`" in before
+    assert ask in before
+    burst(lab, "exp", 1)
+    assert "hermes-lab burst" not in next_page(lab)
+    assert next_page(lab).count(ask) == 2
+
+
+def test_what_the_lab_runs_by_itself_is_next_run_by_a_burst(lab, loop, tmp_path):
+    path = write_spec(tmp_path, **loop, mutation_command="true")
+    assert said(lab, path).endswith("Next: hermes-lab burst exp=exp n=10\n")
+    assert "`hermes-lab burst exp=exp n=10`" in next_page(lab)

@@ -77,7 +77,7 @@ def _due(spec: Spec, state: ExperimentState, status: Status) -> str:
             f"{prose(change.reason, _REASON)}"
         )
     if status.waits_for_agents and status.best_run is not None:
-        ask = command("agent_next", exp=status.id)
+        ask = _ask(status)
         return f"Nobody is called to change the code: agents ask for work with `{ask}`."
     cadence = f"cadence {code(spec.cadence)}" if spec.cadence else "no cadence is set"
     if status.next_due_at is None:
@@ -197,11 +197,25 @@ def _limits(spec: Spec, state: ExperimentState) -> Iterable[str]:
         yield "- `autonomous` is false: an unattended cycle waits for a person after each run"
 
 
+def _ask(status: Status) -> str:
+    return command("agent_next", exp=status.id, worker="NAME")
+
+
+def _work(status: Status) -> Iterable[str]:
+    """Return what makes runs; where agents come by themselves, a burst makes the baseline alone."""
+    if not status.waits_for_agents:
+        several = command("burst", exp=status.id, n="10")
+        yield f"- {plural(10, 'iteration')} now, at your word: `{several}`"
+        return
+    if status.best_run is None:
+        yield f"- The code as it is, measured: `{command('burst', exp=status.id, n='1')}`"
+    yield f"- Work for an agent: `{_ask(status)}`"
+
+
 def _commands(status: Status) -> str:
     lines = ["## Commands", ""]
     if status.phase in (Phase.QUEUED, Phase.ACTIVE, Phase.AWAITING_HUMAN):
-        several = command("burst", exp=status.id, n="10")
-        lines.append(f"- {plural(10, 'iteration')} now, at your word: `{several}`")
+        lines.extend(_work(status))
     if status.phase in (Phase.QUEUED, Phase.ACTIVE):
         lines.append(f"- Hold it: `{command('pause', exp=status.id)}`")
     if status.phase is not Phase.COMPLETED:

@@ -66,7 +66,13 @@ def register() -> None:
     for notice in created.notices:
         console.notice(notice)
     console.say(f"Created {created.experiment}.")
-    console.say(f"Next: {request.again} burst exp={created.experiment} n=10")
+    burst = f"{request.again} burst exp={created.experiment}"
+    if created.waits_for_agents:
+        ask = f"{request.again} agent_next exp={created.experiment} worker=NAME"
+        console.say(f"Next: {burst} n=1")
+        console.say(f"Then: {ask}")
+    else:
+        console.say(f"Next: {burst} n=10")
 
 
 def decide() -> None:

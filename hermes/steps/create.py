@@ -19,10 +19,14 @@ from hermes.store.specs import PreparedSpec, prepare
 
 @dataclass(frozen=True)
 class Created:
-    """A new experiment's id, and what the user should know about its SPEC."""
+    """A new experiment's id, and what the user should know about its SPEC.
+
+    ``waits_for_agents`` says that after a baseline the next step is an agent's.
+    """
 
     experiment: str
     notices: tuple[str, ...]
+    waits_for_agents: bool
 
 
 def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
@@ -46,7 +50,9 @@ def create(lab: Lab, source: Path, *, experiment: str | None = None) -> Created:
         files.remove_tree(temporary)
         raise
     lab.record("created", prepared.id, detail=str(source))
-    return Created(prepared.id, (*prepared.notices, *_advice(prepared.spec)))
+    spec = prepared.spec
+    waits = spec.at_tier(spec.first_tier).waits_for_agents
+    return Created(prepared.id, (*prepared.notices, *_advice(spec)), waits)
 
 
 def _build(lab: Lab, layout: ExperimentLayout, prepared: PreparedSpec) -> None:
@@ -64,7 +70,8 @@ def _advice(spec: Spec) -> Iterator[str]:
     """Say what the user may not have meant."""
     if not spec.has_command:
         yield "Nothing is configured to run, so each run is a stub without a number."
-    if spec.search_space is not None and spec.strategy is None:
+    without_strategy = spec.strategy is None and not spec.is_code_loop
+    if spec.search_space is not None and without_strategy:
         yield "No strategy is named, so runs get no parameters: add one, or give burst strategy=."
 
 

@@ -169,7 +169,8 @@ def _nothing_left(session: Session) -> Stop:
     if session.spec.at_tier(session.tier).waits_for_agents:
         return Stop(
             "the next change is an agent's to make",
-            f"An agent asks for work with `hermes-lab agent_next exp={session.experiment}`.",
+            "An agent asks for work with "
+            f"`hermes-lab agent_next exp={session.experiment} worker=NAME`.",
         )
     return exhausted(session)
 
