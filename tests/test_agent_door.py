@@ -57,7 +57,11 @@ def test_two_commands_make_a_loop(lab):
         assert verdict["value"] == verdict["best"]["value"] == value
         assert verdict["best"]["run_id"] == verdict["run_id"]
     assert verdict["compared_with"] == lines(lab)[1].run_id
-    assert "agent_next" in verdict["next"]
+    assert "`hermes-lab agent_next exp=exp worker=ada`" in verdict["next"]
+    gone = command(
+        lab.layout.root, "agent_submit", written(lab, sent("exp-item-0", 1)), "worker=ada"
+    )
+    assert "`hermes-lab agent_next worker=ada`" in json.loads(gone.out)["error"]["next"]
 
 
 def test_the_work_says_all_that_an_agent_needs(lab):

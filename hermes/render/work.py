@@ -123,9 +123,14 @@ def _unfit(data: bytes, room: int) -> str | None:
 
 
 def measured_document(
-    line: IndexLine, experiment: str, status: Status, *, command: Callable[[str], str]
+    line: IndexLine,
+    experiment: str,
+    status: Status,
+    *,
+    worker: str,
+    command: Callable[[str], str],
 ) -> dict[str, object]:
-    """Return the answer of ``agent_submit`` to what was measured in the run of ``line``."""
+    """Return the answer of ``agent_submit`` to what ``worker`` sent, measured in a run's line."""
     code = line.code
     return {
         "schema_version": SCHEMA_VERSION,
@@ -142,7 +147,7 @@ def measured_document(
         "metric_direction": status.metric_direction,
         "best": _best(status, line.fidelity_tier),
         "next": f"See `{command(f'show exp={experiment} run={line.run_id}')}`; "
-        f"ask for more with `{command(f'agent_next exp={experiment}')}`.",
+        f"ask for more with `{command(f'agent_next exp={experiment} worker={worker}')}`.",
     }
 
 

@@ -153,5 +153,11 @@ def _report(taken: Taken, line: IndexLine) -> None:
     lab, again = view().lab, view().request.again
     status = history.read(lab, taken.experiment).status()
     console.document(
-        measured_document(line, taken.experiment, status, command=lambda rest: f"{again} {rest}")
+        measured_document(
+            line,
+            taken.experiment,
+            status,
+            worker=view().need("worker", str),
+            command=lambda rest: f"{again} {rest}",
+        )
     )

@@ -20,8 +20,6 @@ from hermes.steps.submitted import bounds_of
 from hermes.store.items import Held
 from hermes.submission import MOST_BYTES, Submission, WorkItem, check, parse, shown
 
-_ASK = "Ask for another one with `hermes-lab agent_next`."
-
 
 @dataclass(frozen=True)
 class Taken:
@@ -44,7 +42,7 @@ def receive(lab: Lab, data: bytes, worker: str) -> Taken:
     check_worker(worker)
     lab.require()
     submission = parse(data)
-    experiment = _experiment(lab, submission)
+    experiment = _experiment(lab, submission, worker)
     measured = _measured(lab, submission)
     if measured is None:
         with lab.items.lock(experiment):
@@ -63,16 +61,16 @@ def _measured(lab: Lab, submission: Submission) -> IndexLine | None:
     return items.answers(lab, experiment).get(submission.dispatch_id)
 
 
-def _experiment(lab: Lab, submission: Submission) -> str:
+def _experiment(lab: Lab, submission: Submission, worker: str) -> str:
     experiment = item_owner(submission.dispatch_id)
     if experiment is None or experiment not in lab.experiments():
-        raise _unknown(submission)
+        raise _unknown(submission, worker)
     return experiment
 
 
-def _unknown(submission: Submission) -> AgentError:
+def _unknown(submission: Submission, worker: str) -> AgentError:
     return AgentError(
-        "unknown-item", f"No work item has the id {shown(submission.dispatch_id)}.", _ASK
+        "unknown-item", f"No work item has the id {shown(submission.dispatch_id)}.", _ask(worker)
     )
 
 
@@ -94,8 +92,8 @@ def _open_item(lab: Lab, submission: Submission, worker: str) -> WorkItem | None
         return None
     if held is None or held.item is None:
         if _was_given(lab, submission.dispatch_id):
-            raise _late(lab, submission, held)
-        raise _unknown(submission)
+            raise _late(lab, submission, held, worker)
+        raise _unknown(submission, worker)
     if held.item.worker != worker:
         raise AgentError(
             "not-yours",
@@ -106,14 +104,14 @@ def _open_item(lab: Lab, submission: Submission, worker: str) -> WorkItem | None
         raise AgentError(
             "answered",
             f"Another change was sent for {held.dispatch_id} before; that one is measured.",
-            f"Submit that one again for its result. {_ASK}",
+            f"Submit that one again for its result. {_ask(worker)}",
         )
     if held.is_over(lab.now()):
-        raise _late(lab, submission, held)
+        raise _late(lab, submission, held, worker)
     return held.item
 
 
-def _late(lab: Lab, submission: Submission, held: Held | None) -> AgentError:
+def _late(lab: Lab, submission: Submission, held: Held | None, worker: str) -> AgentError:
     """Keep what came too late, and say so.
 
     Writes: a folder in ``dispatch/complete``.
@@ -126,8 +124,12 @@ def _late(lab: Lab, submission: Submission, held: Held | None) -> AgentError:
     return AgentError(
         "late",
         f"The time for {submission.dispatch_id} is up{until}; what was sent is kept in {kept}.",
-        _ASK,
+        _ask(worker),
     )
+
+
+def _ask(worker: str) -> str:
+    return f"Ask for another one with `hermes-lab agent_next worker={worker}`."
 
 
 def _was_given(lab: Lab, dispatch_id: str) -> bool:
