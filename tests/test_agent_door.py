@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from agent_cases import VALUE, a_lab_with_a_loop, ask, sent
+from doors import installed, run_doit
 from forked import begin, command, done
 from labs import an_experiment, burst, lines
 
@@ -244,3 +245,57 @@ def test_the_agents_page_names_both_commands_and_every_code_of_an_error(lab):
     page = (REPOSITORY / "AGENTS.md").read_text()
     for word in ("agent_next worker=NAME", "agent_submit file=FILE worker=NAME", '"error"'):
         assert word in page
+
+
+# Refused before the command's own task could answer
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "then"),
+    [
+        ("agent_submit worker=w2", "agent_submit needs file=.", "Usage: agent_submit file=PATH"),
+        ("agent_next exp=nope", "No experiment is called 'nope'.", "experiments"),
+        ("agent_next exp=exq", "No experiment is called 'exq'.", "'exp'"),
+        ("agent_next wrker=w2", "agent_next takes no variable 'wrker'.", "worker="),
+        ("agent_next format=text", "No format is called 'text'.", "json"),
+        ("agent_next worker=a worker=b", "worker= is given twice.", "once"),
+        ("agent_next exp", "exp is an experiment, and not a task.", "Write exp=exp."),
+        ("run agent_next exp=nope", "No experiment is called 'nope'.", "experiments"),
+    ],
+)
+def test_a_request_that_is_wrong_is_one_json_error_too(lab, words, told, then):
+    answer = command(lab.layout.root, *words.split())
+    assert (answer.code, answer.err) == (3, "")
+    error = json.loads(answer.out)["error"]
+    assert error["code"] == "request"
+    assert told in error["message"]
+    assert then in error["next"]
+
+
+def test_a_fault_of_the_lab_is_one_json_error_too(lab, monkeypatch):
+    def broken(*_):
+        raise ValueError("broken")
+
+    monkeypatch.setattr("hermes.steps.agent_next.next_work", broken)
+    answer = command(lab.layout.root, "agent_next")
+    assert (answer.code, answer.err) == (2, "")
+    error = json.loads(answer.out)["error"]
+    assert error["code"] == "fault"
+    assert "ValueError: broken" in error["message"]
+    assert "traceback" in error["next"]
+
+
+def test_the_other_door_speaks_json_of_a_wrong_request_too(lab, tmp_path):
+    environ = {**installed(tmp_path), "HERMES_LAB_DATA_ROOT": str(lab.layout.root)}
+    for words in (("agent_submit", "worker=w2"), ("agent_next", "exp=nope")):
+        answer = run_doit("-f", str(REPOSITORY / "dodo.py"), *words, cwd=tmp_path, environ=environ)
+        assert answer.returncode == 3
+        assert json.loads(answer.stdout)["error"]["code"] == "request"
+
+
+def test_the_same_fault_of_another_command_is_told_to_a_person(lab):
+    answer = command(lab.layout.root, "burst", "exp=nope")
+    assert (answer.code, answer.out) == (3, "")
+    assert answer.err.startswith("ERROR: No experiment is called 'nope'.\n")
+    answer = command(lab.layout.root, "list", "agent_next", "exp=nope")
+    assert answer.out == ""

@@ -79,6 +79,12 @@ class Command:
         return next((item for item in self.variables if item.name == name), None)
 
     @property
+    def only_json(self) -> bool:
+        """Say whether it is for programs, and answers in JSON whatever comes of it."""
+        form = self.variable("format")
+        return form is not None and form.choices == ("json",)
+
+    @property
     def usage(self) -> str:
         """The command in one line; what may be left out stands in brackets."""
         forms = (item.form if item.required else f"[{item.form}]" for item in self.variables)

@@ -21,7 +21,7 @@ from doit.exceptions import InvalidCommand
 from doit.loader import generate_tasks
 
 import hermes
-from hermes.cli import console, request, signals
+from hermes.cli import console, refusing, request, signals
 from hermes.cli.checker import StateChecker
 from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND
 from hermes.cli.help import overview
@@ -166,7 +166,7 @@ def _run(words: list[str], creators: Creators) -> int:
     try:
         asked = request.receive([] if words[:1] == ["--version"] else words, program=PROGRAM)
     except RequestError as error:
-        console.refuse(error)
+        refusing.refuse(error, words)
         return ExitCode.REQUEST
     backend = {"BACKEND": {"hermes": "hermes.cli.taskdb:TaskDatabase"}}
     return int(_Door(_Tasks(asked, creators), (), backend).run(words) or 0)

@@ -24,9 +24,9 @@ from doit.exceptions import (
 )
 
 from hermes import files
-from hermes.cli import checker, console, request, signals
+from hermes.cli import checker, console, refusing, request, signals
 from hermes.clock import SystemClock, format_time
-from hermes.errors import ExitCode, LabError
+from hermes.errors import ExitCode, Fault, LabError
 from hermes.layout import Layout
 
 _SHOWN = 300  # characters of an unexpected error that are shown
@@ -81,9 +81,9 @@ class LabReporter:
         if isinstance(fail, UnmetDependency):
             return
         if isinstance(fail, console.Refused):
-            self._codes.append(fail.exit_code)
             if fail.error is not None:
-                console.refuse(fail.error)
+                _refuse(fail.error, is_first=not self._codes)
+            self._codes.append(fail.exit_code)
         elif isinstance(fail, TaskFailed):
             self._codes.append(ExitCode.FAILED)
             console.notice(f"ERROR: {task.name}: {_first_line(fail.message)}")
@@ -128,11 +128,16 @@ def loading() -> Iterator[None]:
 def end_with(error: Exception, doing: str) -> None:
     """End the process because of ``error``; returns when it is one that doit shows by itself."""
     if isinstance(error, LabError):
-        console.refuse(error)
+        _refuse(error)
         raise SystemExit(int(error.exit_code)) from None
     if not isinstance(error, _SHOWN_BY_DOIT):
         _report_fault(doing, TaskError("", error))
         raise SystemExit(int(ExitCode.FAULT)) from None
+
+
+def _refuse(error: LabError, *, is_first: bool = True) -> None:
+    """Say what is wrong; a program is told one thing, and the rest goes to standard error."""
+    refusing.refuse(error, request.current().run_names if is_first else ())
 
 
 # Faults
@@ -145,11 +150,11 @@ def _report_fault(name: str, fail: BaseFail) -> None:
     """
     traceback = "".join(fail.traceback)
     if not traceback:  # doit's own message says it all
-        console.notice(f"ERROR: {_first_line(fail.message.removeprefix('ERROR: '))}")
+        _refuse(Fault(_first_line(fail.message.removeprefix("ERROR: "))))
         return
-    console.notice(f"ERROR: {name}: {_first_line(fail.traceback[-1])}")
     log = _keep(name, traceback)
-    console.notice(f"This is a fault of the lab; its traceback is in {log}." if log else traceback)
+    told = f"This is a fault of the lab; its traceback is in {log}." if log else traceback
+    _refuse(Fault(f"{name}: {_first_line(fail.traceback[-1])}", told))
 
 
 def _first_line(text: str) -> str:

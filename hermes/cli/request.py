@@ -15,13 +15,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import doit
 from doit import doit_cmd
 from doit.cmd_base import DodoTaskLoader
 from doit.exceptions import InvalidCommand
 
+from hermes.cli import refusing
 from hermes.cli.commands import COMMANDS, DEFAULT_COMMAND, Command, takers
 from hermes.cli.line import DOIT_COMMANDS, Line, OptionTable, take_apart
 from hermes.cli.values import Value, absolute, convert
@@ -83,6 +84,11 @@ class Request:
     called_as: str = ""
 
     @property
+    def run_names(self) -> tuple[str, ...]:
+        """The tasks and targets that are to be run, as given."""
+        return self.names if self.doit_command == "run" else ()
+
+    @property
     def again(self) -> str:
         """What to type in ``workdir`` to call the program again: its name if a shell finds it."""
         if os.path.basename(self.called_as) != self.program:
@@ -117,15 +123,23 @@ _installed: Request | None = None
 def current() -> Request:
     """Return the request of this process.
 
-    Raises doit's InvalidCommand when it is wrong, which doit shows without a traceback.
+    Raises doit's InvalidCommand when it is wrong, which doit shows without a traceback; ends the
+    process where a program is told in JSON.
     """
     if _installed is None:
         try:
             install(_from_doit())
         except RequestError as error:
-            raise InvalidCommand(str(error)) from None
+            _refuse(error, sys.argv[1:])
     assert _installed is not None
     return _installed
+
+
+def _refuse(error: RequestError, words: Sequence[str]) -> NoReturn:
+    if refusing.speaks_json(words):
+        refusing.refuse(error, words)
+        raise SystemExit(int(error.exit_code)) from None
+    raise InvalidCommand(str(error)) from None
 
 
 def install(request: Request | None) -> None:
@@ -324,7 +338,7 @@ def _speaker(line: Line) -> str:
 def check_names(known: Iterable[str], *, targets: Iterable[str] = ()) -> None:
     """Refuse a task name that is not among ``known`` (nor a target of one), with the nearest.
 
-    To be called once all task names are known. Raises doit's InvalidCommand.
+    To be called once all task names are known. Raises as ``current``.
     """
     request = current()
     tasks = set(known)
@@ -335,7 +349,7 @@ def check_names(known: Iterable[str], *, targets: Iterable[str] = ()) -> None:
         if request.deferred is not None:
             raise request.deferred
     except RequestError as error:
-        raise InvalidCommand(str(error)) from None
+        _refuse(error, request.run_names)
 
 
 def _check_name(name: str, tasks: set[str], targets: Iterable[str], request: Request) -> None:
