@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from labs import an_experiment, lines
-from steered import GRID, answers_in, ask, waiting
+from steered import GRID, answers_in, ask, status, waiting
 
 from hermes.cli.answers import read_answers
 from hermes.errors import RequestError
@@ -31,6 +33,37 @@ def test_answers_from_a_file_are_given_in_their_order(lab, root, tmp_path):
     assert len(lines(lab)) == 5
 
 
+def test_a_word_may_have_a_note_behind_it_as_at_the_prompt(tmp_path):
+    path = tmp_path / "answers"
+    path.write_text('skip too slow\napprove\n  stop  enough of it \n"skip why not"\n')
+    replies = read_answers(path)
+    given = [replies.ask(SimpleNamespace(decisions=number), bool) for number in range(4)]
+    assert [(reply.decision.value, reply.note) for reply in given] == [
+        ("skip", "too slow"),
+        ("approve", ""),
+        ("stop", "enough of it"),
+        ("skip", "why not"),
+    ]
+
+
+def test_a_note_in_a_file_is_the_reason_of_the_run_that_was_passed_over(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
+    assert ask(root, 1, answers_in(tmp_path, "skip too slow\n")).code == 0
+    assert "too slow" in lines(lab)[0].reason
+
+
+def test_a_bad_answer_after_some_runs_is_told_after_what_they_brought(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
+    bad = '{"decision": "edit", "params": {"x": 99}}'
+    answer = ask(root, 5, answers_in(tmp_path, f"approve\napprove\napprove\n{bad}\n"))
+    assert answer.code == 3
+    assert "exp: 3 runs, 3 succeeded.\nBest loss: 1 in " in answer.out
+    assert answer.err.count("ERROR: ") == 1
+    assert "answer 4: No such point: x: 99 is not" in answer.err
+    assert len(lines(lab)) == 3
+    assert status(root)["run_count"] == 3
+
+
 def test_each_answer_is_for_its_proposal_also_when_the_command_is_run_again(lab, root, tmp_path):
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
     answers = answers_in(tmp_path, "approve\n")
@@ -44,6 +77,8 @@ def test_each_answer_is_for_its_proposal_also_when_the_command_is_run_again(lab,
     ("text", "told"),
     [
         ("aprove", "Did you mean 'approve'?"),
+        ("skipp too slow", "Did you mean 'skip'?"),
+        ("edit x", "params are for edit, which needs them"),
         ("approve\nedit", "answer 2: params are for edit, which needs them"),
         ('{"decision": "skip", "params": {"x": 1}}', "params are for edit"),
         ('{"decision": "skip", "notes": "a"}', "Did you mean 'note'?"),

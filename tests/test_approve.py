@@ -118,7 +118,7 @@ def test_a_proposal_whose_trial_was_made_by_others_is_void(lab, root, tmp_path):
     done(root, "burst", "exp=exp", "n=1")
     what, remedy = refused(approve(root, name, "approve"))
     assert "does not wait for an answer: other runs were made since" in what
-    assert "`hermes-lab guided exp=exp`" in remedy
+    assert "`hermes-lab guided exp=exp n=1`" in remedy
     assert json.loads(done(root, "show", "exp=exp", "format=json").out)["approvals"] == []
 
 

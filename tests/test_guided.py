@@ -128,6 +128,21 @@ def test_another_strategy_seed_or_space_asks_anew_and_the_old_question_is_gone(l
     assert tried(lab) == [1.0]
 
 
+def test_an_answer_names_the_command_that_makes_what_is_left_of_the_session(lab, root, tmp_path):
+    an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
+    ask(root, 4)
+    made = 0
+    while waiting(lab) is not None:
+        name = waiting(lab).id
+        said = approve(lab, root, "approve").out
+        assert said.endswith("Next: hermes-lab guided exp=exp n=4\n")
+        again = command(root, "approve", "exp=exp", f"id={name}", "decision=skip")
+        assert "`hermes-lab guided exp=exp n=4` goes on." in again.err
+        command(root, *said.split("hermes-lab ")[1].split())
+        made += 1
+    assert (made, len(lines(lab))) == (4, 4)
+
+
 def test_another_n_begins_another_session(lab, root, tmp_path):
     an_experiment(lab, tmp_path, strategy="grid", search_space=GRID)
     ask(root, 3)

@@ -1,8 +1,9 @@
 """Prepared answers to proposals, from a file; for the rule of ``guided`` alone.
 
 The file holds an answer a line, or one JSON list of them. An answer is a word (``approve``,
-``skip``, ``stop``) or a JSON object ``{"decision": WORD, "params": {…}, "note": TEXT}``; ``params``
-is for ``edit``. Empty lines and those that begin with ``#`` are passed over.
+``skip``, ``stop``), perhaps with a note behind it as at the prompt (``skip too slow``), or a JSON
+object ``{"decision": WORD, "params": {…}, "note": TEXT}``; ``params`` is for ``edit``. Empty lines
+and those that begin with ``#`` are passed over.
 The k-th answer is for the k-th proposal of the session, also when the command is run again.
 
 Limits: 1 MiB. The whole file is read and checked before anything is done, but for what only the
@@ -96,7 +97,8 @@ def _json(path: Path, what: str, text: str) -> object:
 def _reply(path: Path, number: int, raw: object) -> Reply:
     where = f"{path}, answer {number}"
     if isinstance(raw, str):
-        raw = {"decision": raw}
+        word, _, note = raw.strip().partition(" ")
+        raw = {"decision": word, "note": note.strip()}
     if not isinstance(raw, dict):
         raise RequestError(f"{where}: neither a word nor an object.", _EXAMPLE)
     for key in raw:

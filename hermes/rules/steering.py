@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
 from hermes.decisions import Decision
-from hermes.errors import CheckFailed, PersonNeeded, RequestError
+from hermes.errors import CheckFailed, LabError, PersonNeeded, RequestError
 from hermes.model import Phase
 from hermes.rules import turns
 from hermes.rules.asked import asked
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hermes.steps.withdraw import Withdrawn
 
 _left: list[Question] = []
+_broken_off: list[LabError] = []
 _enqueued: list[Enqueued] = []
 _withdrawn: list[Withdrawn] = []
 
@@ -115,11 +116,15 @@ def answer() -> None:
 
 def report_answer() -> None:
     """Say what follows from the answer."""
+    from hermes import history
+    from hermes.steps.guiding import going_on
+
     experiment, approval = view().need("exp", str), view().need("id", str)
     decision = view().need("decision", str)
     console.say(f"{approval}: {decision}.")
     if decision != Decision.STOP.value:
-        _say_next(f"guided exp={experiment}")
+        state = history.read(view().lab, experiment).state
+        _say_next(going_on(experiment, state))
 
 
 def _say_next(command: str) -> None:
@@ -136,11 +141,23 @@ def _say_next(command: str) -> None:
 
 
 def guide() -> None:
-    """Take the lease, and run what a person lets run."""
+    """Take the lease, and run what a person lets run.
+
+    An error after the first run waits until what was made is told of.
+    """
+    turn = turns.turn(view().need("exp", str))
+    try:
+        _guide(turn)
+    except LabError as error:
+        if not turn.tally.runs:
+            raise
+        _broken_off.append(error)
+
+
+def _guide(turn: turns.Turn) -> None:
     from hermes.modes.guided import guided
 
     experiment, answers = view().need("exp", str), _answers()
-    turn = turns.turn(experiment)
     try:
         with turns.put_down_on_error(experiment, attended=True), signals.finishing():
             turn.session = take(experiment, view().order(experiment))
@@ -171,9 +188,11 @@ def report_guided() -> None:
     experiment = view().need("exp", str)
     tally = turns.turn(experiment).tally
     if tally.runs:
-        say_result(experiment, tally, goes_on=bool(_left))
+        say_result(experiment, tally, goes_on=bool(_left or _broken_off))
     elif not _left:
         _explain(experiment, tally)
+    if _broken_off:
+        raise _broken_off[-1]
     if _left:
         raise _waiting(experiment, _left[-1])
     if _all_failed(tally):

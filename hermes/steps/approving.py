@@ -20,6 +20,7 @@ from hermes.model import Params
 from hermes.state import ExperimentState, current_tier
 from hermes.steering import Waiting
 from hermes.steps.enqueue import check_text
+from hermes.steps.guiding import going_on
 from hermes.steps.proposing import basis, new_ideas, next_trial, propose, space_of
 from hermes.steps.session import Session
 
@@ -130,7 +131,7 @@ def _waiting(lab: Lab, experiment: str, approval: str, state: ExperimentState) -
         if not _is_being_made(lab, experiment, waiting):
             return waiting
         waiting = None
-    remedy = f"`hermes-lab guided exp={experiment}` goes on."
+    remedy = f"`hermes-lab {going_on(experiment, state)}` goes on."
     if waiting is not None:
         remedy = f"{waiting.id} waits; see `hermes-lab show exp={experiment}`."
     lines = [line for line in lab.journal(experiment).read().records if line.request == approval]

@@ -37,6 +37,12 @@ def begin(session: Session, runs: int) -> None:
     session.catch_up()
 
 
+def going_on(experiment: str, state: ExperimentState) -> str:
+    """Return the command that goes on with the open session; another ``n`` would begin another."""
+    session = state.steering.session
+    return f"guided exp={experiment}" + (f" n={session.runs}" if session is not None else "")
+
+
 def end(lab: Lab, experiment: str, state: ExperimentState, why: str) -> None:
     """End the open session, if there is one; a proposal that waits is withdrawn.
 
