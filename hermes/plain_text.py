@@ -30,6 +30,11 @@ def one_line(text: str) -> str:
     return readable(" ".join(text.split()))
 
 
+def sentence(text: str) -> str:
+    """Return ``text`` with a full stop, unless it has an end of its own; for what others wrote."""
+    return text if text.endswith((".", "?", "!", CUT)) else f"{text}."
+
+
 def size(text: str) -> int:
     """Return how many bytes of UTF-8 a text without lone surrogates takes."""
     return len(text) if text.isascii() else len(text.encode())

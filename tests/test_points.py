@@ -71,7 +71,17 @@ def test_a_point_outside_of_the_space_names_parameter_and_remedy(changes, told):
             refuse()
         assert refused.value.message.startswith("No such point: ")
         assert told in refused.value.message
-        assert "Write JSON in quotes, such as params='{" in refused.value.remedy
+        assert refused.value.remedy.startswith("Give a point such as params='{")
+
+
+def test_only_what_is_no_json_is_told_to_be_written_as_json():
+    for text in ("{lr: 1}", "[1]"):
+        with pytest.raises(RequestError) as refused:
+            read_given(text, example=ADAM)
+        assert refused.value.remedy.startswith("Write JSON in quotes, such as params='{")
+    with pytest.raises(RequestError) as refused:
+        read_given('{"lr": [1]}', example=ADAM)
+    assert refused.value.remedy.startswith("Give a point such as params='{")
 
 
 def test_the_example_of_a_refusal_is_a_point():

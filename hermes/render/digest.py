@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hermes.model import Event, IndexLine, Outcome
+from hermes.plain_text import sentence
 from hermes.render.advice import asked, needs_person, ranked
 from hermes.render.tables import table
 from hermes.render.text import CUT, NONE, cell, code, duration, number, params, plural, prose, when
@@ -116,7 +117,8 @@ def _decision(status: Status) -> str:
     told = asked(status)
     then = f" Then: `{told.command}`" if told else ""
     why = prose(told.why, _REASON) if told else "no reason is given"
-    return f"- {code(status.id)} is {status.phase.value}: {why}.{then}"
+    what = sentence(f"- {code(status.id)} is {status.phase.value}: {why}")
+    return f"{what}{then}"
 
 
 def _events(events: Sequence[Event]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from hermes.acceptance import Decision
 from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
+from hermes.plain_text import sentence
 from hermes.policy import role_for
 from hermes.promotions import BRANCHES
 from hermes.render import code_run
@@ -131,7 +132,7 @@ def _to_try(spec: Spec, manifest: Manifest, state: ExperimentState) -> str:
 
 def _tried(manifest: Manifest) -> str:
     if manifest.outcome is Outcome.SKIPPED:
-        return f"Nothing is run: {prose(manifest.reason)}.\n\n{_params(manifest)}"
+        return f"{sentence(f'Nothing is run: {prose(manifest.reason)}')}\n\n{_params(manifest)}"
     return _params(manifest)
 
 

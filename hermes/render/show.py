@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hermes.layout import PROJECTIONS
 from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
+from hermes.plain_text import sentence
 from hermes.render.advice import advice, answers
 from hermes.render.approval import proposal_lines
 from hermes.render.code_show import Trail, candidates_table, code_facts, trail_sections
@@ -128,7 +129,7 @@ def _blocked_lines(status: Status, width: int) -> list[str]:
     told = advice(status)
     if told is None:
         return []
-    lines = wrap(f"It does not run: {clip(told.why, _LONG)}.", width)
+    lines = wrap(sentence(f"It does not run: {clip(told.why, _LONG)}"), width)
     if status.approvals:
         return lines
     if told.look:

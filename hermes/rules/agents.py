@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
 from hermes.errors import AgentError, ExitCode, LabError, NothingToDo
+from hermes.plain_text import sentence
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.plan import busy, take
@@ -138,10 +139,10 @@ def _put_off(taken: Taken, turn: turns.Turn) -> AgentError:
     again = "What was sent is kept; submit it again when that is mended."
     if turn.tally.stopped is None and last is not None:
         why = f"the code as it is could not be measured: {last.outcome.value}, {last.reason}"
-        return AgentError("not-measured", f"{why}.", f"See {last.run_id}. {again}")
+        return AgentError("not-measured", sentence(why), f"See {last.run_id}. {again}")
     return AgentError(
         "held-back",
-        f"{taken.dispatch_id} was not measured: {turn.tally.stopped}.",
+        sentence(f"{taken.dispatch_id} was not measured: {turn.tally.stopped}"),
         f"{turn.tally.remedy} {again}".strip(),
     )
 

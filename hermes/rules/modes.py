@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hermes.cli import console, signals
 from hermes.errors import CheckFailed
 from hermes.model import Outcome
+from hermes.plain_text import sentence
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.view import view
@@ -119,7 +120,7 @@ def report_burst() -> None:
     if not tally.worked:
         why = f"{tally.last.outcome.value}: {tally.last.reason}" if tally.last else tally.stopped
         raise CheckFailed(
-            f"No iteration of {experiment} succeeded; the last ended as {why}.",
+            sentence(f"No iteration of {experiment} succeeded; the last ended as {why}"),
             f"See `{again} show exp={experiment} run=last` and the logs of that run.",
         )
 
@@ -132,7 +133,7 @@ def say_result(experiment: str, tally: Tally, *, goes_on: bool = False) -> None:
     status = read_status(view().lab, experiment)
     console.say(f"{experiment}: {_told(tally)}.")
     if tally.stopped:
-        console.say(f"It stopped before n: {tally.stopped}.")
+        console.say(sentence(f"It stopped before n: {tally.stopped}"))
     if not goes_on:
         _say_phase(experiment, tally)
         _say_refusal(status)
@@ -185,7 +186,7 @@ def _say_phase(experiment: str, tally: Tally) -> None:
     status = read_status(view().lab, experiment)
     reason = status.blocked_reason if status is not None else None
     if status is not None and reason is not None and reason not in (tally.stopped or ""):
-        console.say(f"{experiment} is {status.phase.value}: {reason}.")
+        console.say(sentence(f"{experiment} is {status.phase.value}: {reason}"))
 
 
 def _told(tally: Tally) -> str:

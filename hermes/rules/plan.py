@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hermes.cli import console, signals
 from hermes.errors import Busy, PersonNeeded, RequestError
+from hermes.plain_text import sentence
 from hermes.rules import turns
 from hermes.rules.view import view
 
@@ -89,4 +90,5 @@ def _insist(experiment: str, turn: turns.Turn) -> None:
     if turn.planned is None:
         turns.close(experiment)
         error = PersonNeeded if turn.tally.for_person else RequestError
-        raise error(f"No run of {experiment} was planned: {turn.tally.stopped}.", turn.tally.remedy)
+        what = sentence(f"No run of {experiment} was planned: {turn.tally.stopped}")
+        raise error(what, turn.tally.remedy)

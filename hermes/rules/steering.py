@@ -14,6 +14,7 @@ from hermes.cli import console, signals
 from hermes.decisions import Decision
 from hermes.errors import CheckFailed, LabError, PersonNeeded, RequestError
 from hermes.model import Phase
+from hermes.plain_text import sentence
 from hermes.rules import turns
 from hermes.rules.asked import asked
 from hermes.rules.modes import say_result
@@ -207,7 +208,8 @@ def _explain(experiment: str, tally: Tally) -> None:
     from hermes.modes.guided import STOPPED
 
     if tally.stopped is not None and tally.stopped != STOPPED and signals.asked() is None:
-        raise RequestError(f"No run of {experiment} was planned: {tally.stopped}.", tally.remedy)
+        what = sentence(f"No run of {experiment} was planned: {tally.stopped}")
+        raise RequestError(what, tally.remedy)
     told = (
         "no run was left to make" if tally.stopped is None else f"no run was made, {tally.stopped}"
     )

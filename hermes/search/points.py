@@ -45,7 +45,7 @@ def read_given(text: str, *, example: Params) -> dict[str, ParamValue | None]:
         )
     problems = [problem for name, value in raw.items() if (problem := _fault(name, value))]
     if problems:
-        raise _refusal(problems, _such_as(example))
+        raise _refusal(problems, _point_such_as(example))
     return raw
 
 
@@ -84,7 +84,7 @@ def _held_against(space: Space, params: Params, example: Params) -> Params:
         fitting = {name: example[name] for name in space.names if name in example}
         if space.contains(fitting):
             fitting = dict(example_of(space))
-        raise _refusal(problems, _such_as(fitting))
+        raise _refusal(problems, _point_such_as(fitting))
     return dict(_spelled(space, params))
 
 
@@ -112,5 +112,12 @@ def _refusal(problems: list[str], remedy: str) -> RequestError:
 
 
 def _such_as(example: Params) -> str:
-    text = codec.to_json(example).decode().strip()
-    return f"Write JSON in quotes, such as params={shlex.quote(text)}."
+    return f"Write JSON in quotes, such as {_written(example)}."
+
+
+def _point_such_as(example: Params) -> str:
+    return f"Give a point such as {_written(example)}."
+
+
+def _written(point: Params) -> str:
+    return f"params={shlex.quote(codec.to_json(point).decode().strip())}"
