@@ -104,6 +104,21 @@ def test_without_work_there_are_two_braces_and_exit_code_6(lab):
         assert answer.err
 
 
+def test_why_an_experiment_that_was_named_has_no_work_is_said(lab):
+    answer = command(lab.layout.root, "agent_next", "exp=exp", "executor_class=gpu")
+    assert (answer.code, answer.out) == (6, "{}\n")
+    assert "exp has no work for the executor class 'gpu'." in answer.err
+    set_phase(lab, "exp", Phase.PAUSED, "too hot here.")
+    answer = command(lab.layout.root, "agent_next", "exp=exp")
+    assert (answer.code, answer.out) == (6, "{}\n")
+    assert "exp has no work now: it is paused: too hot here.\n" in answer.err
+
+
+def test_the_agents_page_says_what_the_spec_needs():
+    page = (REPOSITORY / "AGENTS.md").read_text()
+    assert "`agent_provider: dispatch`, so that the lab asks nobody itself" in page
+
+
 def test_what_has_no_code_is_one_json_error(lab, tmp_path):
     an_experiment(lab, tmp_path, "search")
     answer = command(lab.layout.root, "agent_next", "exp=search")

@@ -20,7 +20,7 @@ from hermes.history import History
 from hermes.lab import Lab
 from hermes.layout import WORKER, item_id
 from hermes.model import SCHEMA_VERSION, Phase
-from hermes.plain_text import within
+from hermes.plain_text import sentence, within
 from hermes.render.work import Texts
 from hermes.spec import Spec
 from hermes.state import current_tier
@@ -87,7 +87,17 @@ def next_work(lab: Lab, wish: Wish, statuses: Iterable[Status]) -> Work:
             return _new(lab, wish, status.id)
         except LabError as error:
             refused = error if refused is None or isinstance(refused, NothingToDo) else refused
-    raise refused or NothingToDo("No experiment has work for an agent now.", _ASK_AGAIN)
+    raise refused or _nothing(wish)
+
+
+def _nothing(wish: Wish) -> NothingToDo:
+    """Say why nothing is there when no experiment was even looked at."""
+    if wish.experiment is None or wish.executor_class is None:
+        return NothingToDo("No experiment has work for an agent now.", _ASK_AGAIN)
+    return NothingToDo(
+        f"{wish.experiment} has no work for the executor class {wish.executor_class!r}.",
+        "Leave executor_class= out, or ask for another experiment.",
+    )
 
 
 def check_worker(name: str) -> None:
@@ -182,12 +192,13 @@ def _check_open(past: History, out: list[Held], *, attended: bool) -> None:
         raise AgentError(
             "no-code-loop",
             f"{spec.id} has no code for an agent to change.",
-            "Ask for an experiment with agent_provider or mutation_command in its SPEC.",
+            "Ask for a code loop: one with agent_provider: dispatch in its SPEC.",
         )
     change = policy.review(state, spec, attended=attended)
     why = policy.refusal(state, attended=attended) or (change.reason if change else None)
     if why is not None:
-        raise NothingToDo(f"{spec.id} has no work now: {why}.", policy.remedy(state, spec))
+        what = sentence(f"{spec.id} has no work now: {why}")
+        raise NothingToDo(what, policy.remedy(state, spec))
     if policy.is_spent(state, spec, in_flight=len(out)):
         raise NothingToDo(
             f"{spec.id} has no work now: as many items are out as it may still have runs.",
