@@ -97,8 +97,8 @@ def _json(path: Path, what: str, text: str) -> object:
 def _reply(path: Path, number: int, raw: object) -> Reply:
     where = f"{path}, answer {number}"
     if isinstance(raw, str):
-        word, _, note = raw.strip().partition(" ")
-        raw = {"decision": word, "note": note.strip()}
+        said, _, behind = raw.strip().partition(" ")
+        raw = {"decision": said, "note": behind.strip()}
     if not isinstance(raw, dict):
         raise RequestError(f"{where}: neither a word nor an object.", _EXAMPLE)
     for key in raw:
