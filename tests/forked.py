@@ -38,11 +38,15 @@ class Running:
 
     def __init__(self, root: Path, words: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self._out, self._err = _unnamed_file(), _unnamed_file()
+        begun, tell = os.pipe()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # forking with idle threads
             self.pid = os.fork()
         if self.pid == 0:
-            _child(root, words, environ, self._out, self._err)
+            _child(root, words, environ, self._out, self._err, tell)
+        os.close(tell)
+        os.read(begun, 1)  # from here on no signal is lost, as it may be to this process's handlers
+        os.close(begun)
 
     def kill(self, number: signal.Signals) -> None:
         """Send the child a signal."""
@@ -102,7 +106,7 @@ def _taken(fd: int) -> str:
 
 
 def _child(
-    root: Path, words: tuple[str, ...], environ: Mapping[str, str], out: int, err: int
+    root: Path, words: tuple[str, ...], environ: Mapping[str, str], out: int, err: int, tell: int
 ) -> None:
     code = 99
     try:
@@ -112,6 +116,7 @@ def _child(
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  as long as the child lives
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  as long as the child lives
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(tell)
         os.environ.clear()
         os.environ.update({**environ, "HERMES_LAB_DATA_ROOT": str(root)})
         os.chdir(root.parent)

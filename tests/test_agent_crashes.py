@@ -9,18 +9,13 @@ import shutil
 import pytest
 from agent_cases import a_lab_with_a_loop, ask, measure, receive, sent, submit
 from crash_harness import FULL, KILLS, power_loss_states, recorded, run_killed
+from crashed_labs import expect_healthy, killed_everywhere, rebooted, reopened
 from labs import burst, lines
-from test_crashes import Copies, expect_healthy, killed_everywhere, rebooted, reopened
 
 from hermes.errors import AgentError
 from hermes.model import Origin
 from hermes.steps.recover import recover
 from hermes.store.items import Items
-
-
-@pytest.fixture
-def copies(tmp_path):
-    return Copies(tmp_path)
 
 
 def prepared(copies, tmp_path) -> str:
@@ -76,7 +71,7 @@ def check_submitting(copies, tmp_path, ways, every):
 
 
 def test_asking_that_is_killed_leaves_one_item_or_none(copies, tmp_path):
-    check_asking(copies, tmp_path, KILLS, every=3)
+    check_asking(copies, tmp_path, KILLS, every=2)
 
 
 def test_asking_on_a_full_disk_leaves_one_item_or_none(copies, tmp_path):
@@ -84,7 +79,7 @@ def test_asking_on_a_full_disk_leaves_one_item_or_none(copies, tmp_path):
 
 
 def test_submitting_that_is_killed_loses_nothing_and_measures_once(copies, tmp_path):
-    check_submitting(copies, tmp_path, KILLS, every=23)
+    check_submitting(copies, tmp_path, KILLS, every=13)
 
 
 def test_submitting_on_a_full_disk_loses_nothing_and_measures_once(copies, tmp_path):
@@ -99,7 +94,7 @@ def test_asking_is_killed_at_every_operation(copies, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", KILLS)
 def test_submitting_is_killed_at_every_operation(copies, tmp_path, how):
-    check_submitting(copies, tmp_path, (how,), every={"torn": 1}.get(how, 2))
+    check_submitting(copies, tmp_path, (how,), every=1)
 
 
 @pytest.mark.slow
@@ -127,12 +122,12 @@ def check_next_owner(copies, tmp_path, every):
 
 
 def test_what_was_taken_before_a_kill_is_measured_by_the_next_owner(copies, tmp_path):
-    check_next_owner(copies, tmp_path, every=29)
+    check_next_owner(copies, tmp_path, every=17)
 
 
 @pytest.mark.slow
 def test_what_was_taken_before_any_kill_is_measured_by_the_next_owner(copies, tmp_path):
-    check_next_owner(copies, tmp_path, every=5)
+    check_next_owner(copies, tmp_path, every=3)
 
 
 def test_a_kill_while_what_is_late_is_kept_loses_nothing(copies, tmp_path):
