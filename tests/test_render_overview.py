@@ -22,14 +22,8 @@ from render_reading import check_readable, check_tables, section, tables_of, wid
 
 from hermes import codec
 from hermes.model import FileDigest, Outcome, Phase, Priority
-from hermes.render.overview import (
-    experiments_text,
-    lab_index,
-    lab_status,
-    run_text,
-    show_text,
-    status_text,
-)
+from hermes.render.overview import experiments_text, lab_index, lab_status, status_text
+from hermes.render.show import run_text, show_text
 from hermes.status import Status
 
 WIDTHS = (60, 100, 160)

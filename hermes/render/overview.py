@@ -13,7 +13,6 @@ from dataclasses import replace
 from hermes import codec
 from hermes.model import SCHEMA_VERSION
 from hermes.render.advice import asked, by_phase, needs_person, ranked
-from hermes.render.show import run_text, show_text
 from hermes.render.tables import Column, broken_command, columns, table, wrap
 from hermes.render.text import (
     CUT,
@@ -28,8 +27,6 @@ from hermes.render.text import (
     when,
 )
 from hermes.status import Status
-
-__all__ = ["experiments_text", "lab_index", "lab_status", "run_text", "show_text", "status_text"]
 
 _MOST_ROWS = 25
 _MOST_DECISIONS = 20

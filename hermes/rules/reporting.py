@@ -73,7 +73,7 @@ def show() -> None:
 
 def _show_experiment(experiment: str) -> None:
     from hermes import history
-    from hermes.render.overview import show_text
+    from hermes.render.show import show_text
 
     if view().wants_json:
         console.raw(_read(view().lab.layout.experiment(experiment).status))
@@ -83,7 +83,7 @@ def _show_experiment(experiment: str) -> None:
 
 
 def _show_run(experiment: str, asked: str) -> None:
-    from hermes.render.overview import run_text
+    from hermes.render.show import run_text
 
     run = run_asked_for(experiment, asked)
     manifest, metrics, _ = view().lab.bundles.read(experiment, run)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from hermes.clock import format_time, parse_time
 from hermes.errors import Busy
 from hermes.lab import Lab
 from hermes.model import IndexLine, Origin
-from hermes.spec import Spec
 from hermes.store.items import Held
+
+if TYPE_CHECKING:  # a cycle with nothing due looks for overdue items alone
+    from hermes.spec import Spec
 
 _GRACE = timedelta(seconds=5)  # for an answer that is on its way
 _LONGEST_MINUTES = 366 * 24 * 60.0
