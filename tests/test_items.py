@@ -180,7 +180,7 @@ def test_of_many_that_answer_at_once_exactly_one_counts(items):
 
 def test_a_kill_while_giving_out_leaves_an_item_or_none(tmp_path):
     whole = Items(Layout(tmp_path / "whole"))
-    for at, how in points(run_killed(lambda: whole.publish(an_item()), 0).trace):
+    for at, how in points(run_killed(lambda: whole.publish(an_item()), 0)):
         items = Items(Layout(tmp_path / f"{at}{how}"))
         run_killed(lambda: items.publish(an_item()), at, how)  # noqa: B023  called at once
         held = items.read(ID)
@@ -195,9 +195,9 @@ def test_a_kill_or_a_full_disk_while_an_answer_is_written_leaves_it_whole_or_non
         return items
 
     whole = prepared("whole")
-    trace = run_killed(lambda: whole.submit(an_answer()), 0).trace
+    undisturbed = run_killed(lambda: whole.submit(an_answer()), 0)
     lost = 0
-    for at, how in points(trace, ways):
+    for at, how in points(undisturbed, ways):
         items = prepared(f"{at}{how}")
         run_killed(lambda: items.submit(an_answer()), at, how)  # noqa: B023  called at once
         left = items.submission(ID)
@@ -215,8 +215,8 @@ def test_a_kill_while_setting_aside_loses_no_answer(tmp_path):
         return items
 
     whole = prepared("whole")
-    trace = run_killed(lambda: whole.set_aside(ID, "late", an_answer()), 0).trace
-    for at, how in points(trace):
+    undisturbed = run_killed(lambda: whole.set_aside(ID, "late", an_answer()), 0)
+    for at, how in points(undisturbed):
         items = prepared(f"{at}{how}")
         run_killed(lambda: items.set_aside(ID, "late", an_answer()), at, how)  # noqa: B023
         items.set_aside(ID, "late", an_answer())
