@@ -116,7 +116,7 @@ def test_why_an_experiment_that_was_named_has_no_work_is_said(lab):
 
 def test_the_agents_page_says_what_the_spec_needs():
     page = (REPOSITORY / "AGENTS.md").read_text()
-    assert "`agent_provider: dispatch`, so that the lab asks nobody itself" in page
+    assert "`agent_provider: dispatch` keeps the lab from asking anybody itself" in page
 
 
 def test_what_has_no_code_is_one_json_error(lab, tmp_path):
