@@ -447,10 +447,16 @@ def test_an_agent_changes_code_where_it_is_told_what_was_tried(lab, tmp_path, wo
     assert told_of.count("Best so far: 9.0") == 2
 
 
-def test_an_agent_whose_tool_is_missing_is_refused_before_anything_is_planned(
+def test_an_agent_whose_tool_went_missing_is_refused_before_anything_is_planned(
     lab, tmp_path, workspace
 ):
+    tool = tmp_path / "bin" / "codex"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    lab.environ = {**lab.environ, "PATH": f"{tool.parent}:{lab.environ['PATH']}"}
     code_experiment(lab, tmp_path, mutation_command=None, agent_provider="codex")
+    tool.unlink()
     with pytest.raises(RequestError, match="codex"):
         burst(lab, "exp", 1)
     assert lines(lab) == ()
