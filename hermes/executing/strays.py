@@ -7,7 +7,8 @@ How it works on Linux. The lab declares itself a subreaper, so whatever a comman
 becomes a child of the lab when its parent ends, and one system call says that there is none.
 Of several children, a run's own are told by their group or by a word in their environment. One
 that left its group and cleared its environment belongs to the run that finds it first: it began
-no earlier than that run's command did (to a hundredth of a second), in a session that is nobody else's, without the word of another run.
+no earlier than that run's command did (to a hundredth of a second), in a session that is nobody
+else's, without the word of another run.
 Whoever else in this process starts a child in a session of its own must do so through ``local``:
 of children in foreign sessions that ended unnoticed, none but those listed in ``OWN`` is spared.
 """

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-WINDOW = 50
+WINDOW = 100
 """How many turns back the bandit remembers."""
-EXPLORATION = 0.05
+EXPLORATION = 0.1
 """How much a turn that was not given weighs against new bests that were found."""
 
 
@@ -97,7 +97,7 @@ class AucBandit:
     "OpenTuner: an extensible framework for program autotuning", PACT 2014.
 
     A turn whose result is not known yet counts as one that found nothing. An arm without a turn
-    in the window comes first: so each has one at the start, and one in every fifty for ever.
+    in the window comes first: so each has one at the start, and one in every window for ever.
     """
 
     def __init__(self, arms: Sequence[str]) -> None:
