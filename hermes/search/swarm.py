@@ -20,7 +20,7 @@ from hermes.search.space import Space
 
 DEFAULT_STRATEGIES = ("tree", "perturb")
 DEFAULT_ALLOCATION = "adaptive"
-"""The mix with the best average rank over the problems of ``benchmarks/search``; see its results.
+"""Of the mixes that were tried, the one with the best average ranks in ``benchmarks/search``.
 
 It needs no library beyond the lab's own.
 """
