@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hermes.clock import Clock, format_time
 from hermes.errors import LabError
 from hermes.executing import artifacts, local, provenance
-from hermes.executing.code_run import CodeRun
 from hermes.executing.desk import Desk, logged
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.measuring import Measuring
 from hermes.executing.stages import Result, Stages
 from hermes.model import Execution, Json, Manifest, Outcome, Usage
+
+if TYPE_CHECKING:  # a run that changes no code pays for nothing of it
+    from hermes.executing.code_run import CodeRun
 
 
 class Executor:
@@ -50,7 +53,7 @@ class Executor:
                 job.ready()
             return passed_over(job.manifest, started_at)
         stages = Stages(job, self._clock, self._grace_seconds, tick)
-        run = (_PlainRun if job.code is None else CodeRun)(job, self._desk, stages)
+        run = self._run(job, stages)
         try:
             result = run.execute()
         except (LabError, OSError) as error:
@@ -69,6 +72,13 @@ class Executor:
             code=result.code,
             measurement=result.measurement,
         )
+
+    def _run(self, job: Job, stages: Stages) -> _PlainRun | CodeRun:
+        if job.code is None:
+            return _PlainRun(job, self._desk, stages)
+        from hermes.executing.code_run import CodeRun
+
+        return CodeRun(job, self._desk, stages)
 
     def close(self) -> None:
         """Remove the sandboxes. Nothing of the bundles is touched.
