@@ -21,6 +21,7 @@ from hermes.steps.plan import plan
 from hermes.steps.project import read_status
 from hermes.steps.seal import seal
 from hermes.steps.session import Order
+from hermes.steps.verify import verify
 
 COUNT = 'echo "{\\"loss\\": $(cat value)}"'
 DOWN = "echo $(($(cat value) - 1)) > value; echo 'HYPOTHESIS: one less'"
@@ -203,6 +204,22 @@ def test_every_decision_replays_to_its_verdict(lab, tmp_path, workspace):
         written = codec.from_json(bundle.decision.read_bytes())
         assert acceptance.replay(written).verdict == written["verdict"]
         assert (written["verdict"] == "accept") is line.accepted
+
+
+@pytest.mark.parametrize("name", ["decision", "candidate_record", "manifest"])
+def test_an_incumbent_whose_record_was_changed_is_not_what_others_must_beat(
+    lab, tmp_path, workspace, name
+):
+    """A bar that somebody lowered: a worse candidate would be an improvement over it."""
+    code_experiment(lab, tmp_path, mutation_command="echo 8 > value")
+    burst(lab, "exp", 2)
+    bundle = lab.layout.experiment("exp").run(lines(lab)[1].run_id)
+    path = getattr(bundle, name)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes().replace(b"8", b"7"))
+    burst(lab, "exp", 1)
+    assert lines(lab)[2].code.compared_with is None
+    assert verify(lab).problems
 
 
 def test_only_one_of_two_slots_measures_the_baseline(lab, tmp_path, workspace):

@@ -95,10 +95,6 @@ class Stages:
             Outcome.TIMEOUT, f"{name}: the time budget of {minutes:g} minutes was used up"
         )
 
-    def add(self, usage: Usage) -> None:
-        """Count what something else cost that ran for the job."""
-        self.usage = _sum(self.usage, usage)
-
     def pulse(self) -> None:
         """Tick when a second has gone by; for the lab's own long work."""
         now = time.monotonic()

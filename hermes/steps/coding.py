@@ -13,7 +13,7 @@ from hermes import codec, files
 from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
 from hermes.measured import Code
-from hermes.model import Origin
+from hermes.model import Manifest, Origin
 from hermes.steps import submitted
 from hermes.steps.commissioning import commission
 from hermes.steps.session import Session
@@ -31,7 +31,10 @@ class Codes:
         self._session = session
         self._incumbents: dict[str, Incumbent | None] = {}
         self._seen: dict[tuple[str, str], str] = {}
+        self._sealed: dict[str, str] = {}  # the digests of the manifests of accepted runs
         for line in session.lab.index(session.experiment).read().lines:
+            if line.accepted:
+                self._sealed[line.run_id] = line.sha256
             if not line.outcome.is_retried:
                 self.note(line.run_id, line.code)
 
@@ -68,16 +71,38 @@ class Codes:
         )
 
     def _read(self, run_id: str) -> Incumbent | None:
-        """Read an incumbent from its bundle; without it the next run is a baseline again."""
+        """Read an incumbent from its bundle; without it the next run is a baseline again.
+
+        What was changed since it was sealed is not believed: it would be what others must beat.
+        """
         session, bundle = self._session, self._session.layout.run(run_id)
         try:
-            code = session.lab.bundles.read(session.experiment, run_id).manifest.code
+            sealed = session.lab.bundles.read(session.experiment, run_id)
+            code = sealed.manifest.code
             if code is None:
                 return None
+            if sealed.sha256 != self._sealed.get(run_id):
+                raise BrokenFile(str(bundle.manifest), "is not the one that the index names")
+            _check_sealed(bundle, sealed.manifest)
             self.keep(run_id, bundle, code, read_decision(bundle))
         except BrokenFile:  # told by ``verify``
             return None
         return self._incumbents[run_id]
+
+
+def _check_sealed(bundle: BundleLayout, manifest: Manifest) -> None:
+    """Hold the records of a candidate to its manifest; they name what else is read of it.
+
+    Raises BrokenFile.
+    """
+    for path in (bundle.decision, bundle.candidate_record):
+        stated = manifest.files.get(path.relative_to(bundle.folder).as_posix())
+        try:
+            found = codec.digest(files.read(path) or b"")
+        except OSError as error:
+            raise BrokenFile(str(path), str(error)) from None
+        if stated is None or found != stated.sha256:
+            raise BrokenFile(str(path), "is not the file that its manifest names")
 
 
 def read_decision(bundle: BundleLayout) -> Decision:
