@@ -109,10 +109,6 @@ class Request:
         """The variables of the command that was asked for; none when there is no such command."""
         return self.of(self.command) if self.command else Variables({})
 
-    def asks_for(self, command: str) -> bool:
-        """Say whether ``command`` is among what is to be run."""
-        return command in self.typed
-
 
 # One a process
 

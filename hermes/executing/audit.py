@@ -100,7 +100,7 @@ class Auditor:
             command = getattr(spec, name)
             if command is not None and path in os.fsencode(str(command)):
                 yield name
-        own = Surface(spec.mutable_paths, spec.read_only_paths)
+        own = Surface.of(spec)
         for original, sign in sorted(workspaces.originals.items()):
             readable = stat.S_ISREG(sign[0]) and sign[1] <= _MOST_TEXT
             if readable and not own.holds(original) and path in _text(workspaces, original):

@@ -71,7 +71,7 @@ class Bench:
         self._measuring = Measuring(job, stages, strict=True)
         self._stdout = stdout
         self._stderr = stderr
-        self._surface = Surface(job.spec.mutable_paths, job.spec.read_only_paths)
+        self._surface = Surface.of(job.spec)
         self._startup = Startup(job)
         self._has_kept = False
 

@@ -71,8 +71,7 @@ class CodeRun:
 
     def _evaluator(self) -> str:
         spec, workspaces = self._job.spec, self._desk.measuring(self._job).workspaces
-        surface_of_spec = Surface(spec.mutable_paths, spec.read_only_paths)
-        return self._desk.evaluators.digest(spec, surface_of_spec, workspaces)
+        return self._desk.evaluators.digest(spec, Surface.of(spec), workspaces)
 
     def _measured_at(self, bench: Bench, evaluator: str) -> Result:
         self._code = Code(evaluator)

@@ -107,7 +107,7 @@ class Place:
     def base(self) -> Tree:
         """Read the surface as the sandbox was made with it. Raises TooLarge, OSError."""
         spec, workspaces = self.job.spec, self.workspaces
-        area = Surface(spec.mutable_paths, spec.read_only_paths)
+        area = Surface.of(spec)
         return area.read(workspaces.originals, workspaces.locate)
 
     def set_up(self, workspace: Workspace, stages: Stages) -> Result | None:

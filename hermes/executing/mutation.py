@@ -38,7 +38,7 @@ class Mutation:
         self._job = job
         self._place = place
         self._stages = stages
-        self._surface = Surface(job.spec.mutable_paths, job.spec.read_only_paths)
+        self._surface = Surface.of(job.spec)
 
     def make(self, base: Tree, before: Candidate) -> Candidate:
         """Return what became of ``before``. Raises Over for whatever gives no candidate; OSError.

@@ -51,7 +51,7 @@ def show(
     """
     order = Order(spec, scratch, data_root, environment, bare=True)
     workspaces = Workspaces()
-    bounds = Surface(spec.mutable_paths, spec.read_only_paths)
+    bounds = Surface.of(spec)
     try:
         source = workspaces.source(order, lambda: None)
         listing = source.look()

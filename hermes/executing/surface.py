@@ -21,6 +21,7 @@ from hermes.executing.artifacts import matches
 from hermes.executing.by_products import is_by_product
 from hermes.executing.content import Content, Tree
 from hermes.executing.trees import Listing
+from hermes.spec import Spec
 
 MOST_FILES = 5_000
 MOST_BYTES = 32 * 1024 * 1024
@@ -36,6 +37,11 @@ class Surface:
 
     mutable: tuple[str, ...]
     read_only: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, spec: Spec) -> Surface:
+        """Return the surface that a SPEC names, as it stands at a run's tier."""
+        return cls(spec.mutable_paths, spec.read_only_paths)
 
     def holds(self, path: str) -> bool:
         """Say whether a file of that path may be changed, made and removed."""
