@@ -96,8 +96,6 @@ def test_without_a_task_it_is_a_cycle() -> None:
     assert asked.command == "run_once"
     assert asked.variables.need("max_runs", int) == 3
     assert asked.variables.get("exp", str) is None
-    assert asked.asks_for("run_once")
-    assert not asked.asks_for("burst")
 
 
 def test_variables_have_the_types_of_the_table() -> None:
