@@ -166,11 +166,14 @@ class Conveyor:
         self.promise(f"planned {draft.run_id}")
         return draft, folder
 
-    def execute(self, draft: Manifest, folder: PackageLayout) -> Execution:
+    def execute(
+        self, draft: Manifest, folder: PackageLayout, *, artifacts: bool = True
+    ) -> Execution:
         """Write what a command would leave behind, and record its end."""
         files.write_new(folder.run.stdout, b"%d\n" % draft.iteration, mode=0o444)
         files.write_new(folder.run.stderr, b"", mode=0o444)
-        (folder.run.artifacts / "model.bin").write_bytes(bytes(range(256)))
+        if artifacts:
+            (folder.run.artifacts / "model.bin").write_bytes(bytes(range(256)))
         execution = execution_of(draft)
         self.packages.record_execution(folder, execution)
         return execution
@@ -192,10 +195,12 @@ class Conveyor:
             self.packages.recycle(folder)
         return sealed
 
-    def run(self, iteration: int, *, at: int | None = None) -> SealedBundle | None:
+    def run(
+        self, iteration: int, *, at: int | None = None, artifacts: bool = True
+    ) -> SealedBundle | None:
         """Take one run the whole way."""
         draft, folder = self.plan(iteration, at=at)
-        return self.seal(draft, folder, self.execute(draft, folder))
+        return self.seal(draft, folder, self.execute(draft, folder, artifacts=artifacts))
 
     # After a crash
 

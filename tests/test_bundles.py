@@ -232,12 +232,14 @@ def test_what_is_no_file_is_left_out_and_named(lab, tmp_path):
     assert verify(lab) == []
 
 
-def test_an_empty_folder_for_artifacts_is_kept(lab):
+def test_an_empty_folder_for_artifacts_is_no_part_of_the_bundle_and_harms_none(lab):
     draft, folder, execution = executed(lab)
     files.remove(folder.run.artifacts / "model.bin")
     sealed = lab.seal(draft, folder, execution)
     assert "left_out" not in sealed.manifest.workspace
-    assert bundle_of(lab).artifacts.is_dir()
+    assert not bundle_of(lab).artifacts.exists()
+    assert verify(lab) == []
+    bundle_of(lab).artifacts.mkdir()  # as earlier versions sealed it
     assert verify(lab) == []
 
 

@@ -27,6 +27,7 @@ from memory import in_memory
 from run_samples import Conveyor, execution_of, faults, visible_faults
 
 from hermes import files
+from hermes.layout import PackageLayout
 from hermes.store.bundles import Bundles
 from hermes.store.packages import Packages
 
@@ -55,7 +56,7 @@ def two_runs(root: Path, make: Maker = Conveyor) -> Callable[[], None]:
     def burst() -> None:
         conveyor = make(root)
         for iteration in range(1, RUNS + 1):
-            conveyor.run(iteration)
+            conveyor.run(iteration, artifacts=iteration > 1)
         conveyor.packages.close()
 
     return burst
@@ -125,7 +126,7 @@ def record_of(root: Path, make: Maker = Conveyor, ignored: frozenset[int] = froz
         conveyor = make(root)
         conveyor.promise = record.mark
         for iteration in range(1, RUNS + 1):
-            conveyor.run(iteration)
+            conveyor.run(iteration, artifacts=iteration > 1)
         conveyor.packages.close()
 
     return recorded(root, burst, ignored=ignored)
@@ -371,7 +372,9 @@ class WithoutStaging(Bundles):
         files.claim(package.run.folder, target.folder)
         from hermes.store import closing
 
-        closing.close(target, manifest, metrics, result_text)
+        moved = PackageLayout(package.folder)
+        moved.__dict__["run"] = target
+        closing.close(moved, manifest, metrics, result_text)
         return self.read(manifest.experiment, manifest.run_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ import pytest
 from forked import begin, command, done
 from labs import LOSS_OF_X, a_lab, an_experiment, burst, hermes, lines, views
 
+from hermes.cli import request
 from hermes.clock import FixedClock, parse_time
 from hermes.executing.run import Executor
 from hermes.model import Outcome
@@ -254,6 +256,23 @@ def test_a_signal_whose_exception_python_swallows_still_ends_the_burst(
     answer = running.end()
     assert answer.code == 143, answer.err
     assert len(lines(lab)) == 1
+
+
+def test_a_signal_that_is_swallowed_before_the_first_task_begins_still_ends_the_burst(
+    lab, root, tmp_path, monkeypatch
+):
+    check_names = request.check_names
+
+    def check_and_swallow(*args, **kwargs):
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+        check_names(*args, **kwargs)
+
+    an_experiment(lab, tmp_path)
+    monkeypatch.setattr(request, "check_names", check_and_swallow)
+    answer = begin(root, "burst", "exp=exp", "n=50").end()
+    assert answer.code == 130, answer.err
+    assert not lines(lab)
 
 
 # kills

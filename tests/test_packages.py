@@ -282,11 +282,14 @@ def test_only_our_own_unfinished_work_is_cleared_away(lab):
 
 
 def test_a_recycled_folder_carries_the_next_package_without_new_files(lab):
-    lab.run(1)
+    lab.run(1, artifacts=False)
     (spent,) = lab.layout.running.iterdir()
     inodes = {path.name: path.stat().st_ino for path in spent.iterdir()}
+    artifacts = inodes.pop("artifacts")
     draft, folder = lab.plan(2)
     assert {name: (folder.folder / name).stat().st_ino for name in inodes} == inodes
+    assert folder.run.artifacts.stat().st_ino == artifacts
+    assert not folder.artifacts.exists()
     assert lab.packages.stage_of(folder) == "planned"
     assert lab.packages.read_execution(folder) is None
     lab.seal(draft, folder, lab.execute(draft, folder))
@@ -308,6 +311,41 @@ def test_a_recycled_folder_with_anything_else_in_it_is_not_used(lab):
     _, folder = lab.plan(2)
     assert not (folder.run.folder / "old").exists()
     assert os.listdir(lab.layout.running) == [folder.folder.name]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "filled"])
+def test_a_folder_for_artifacts_that_is_no_empty_folder_is_not_used_again(lab, kind, tmp_path):
+    lab.run(1, artifacts=False)
+    (spent,) = lab.layout.running.iterdir()
+    kept = spent / "artifacts"
+    if kind == "filled":
+        (kept / "late").write_text("by what survived of the run before")
+    else:
+        kept.rmdir()
+        kept.touch() if kind == "file" else kept.symlink_to(tmp_path)
+    _, folder = lab.plan(2)
+    assert not folder.run.artifacts.is_symlink()
+    assert os.listdir(folder.run.artifacts) == []
+    assert os.listdir(lab.layout.running) == [folder.folder.name]
+
+
+def test_a_folder_for_artifacts_with_something_in_it_stays_with_its_run(lab):
+    draft, folder = lab.plan(1)
+    lab.seal(draft, folder, lab.execute(draft, folder))
+    sealed = lab.layout.experiment(EXPERIMENT).run(draft.run_id)
+    assert os.listdir(sealed.artifacts) == ["model.bin"]
+    assert lab.bundles.verify(EXPERIMENT, draft.run_id) == []
+    assert not folder.artifacts.exists()
+
+
+def test_something_in_the_way_of_an_empty_folder_for_artifacts_harms_nothing(lab):
+    draft, folder = lab.plan(1)
+    folder.artifacts.mkdir()
+    (folder.artifacts / "by-the-command").touch()
+    lab.seal(draft, folder, lab.execute(draft, folder, artifacts=False))
+    assert lab.bundles.verify(EXPERIMENT, draft.run_id) == []
+    _, following = lab.plan(2)
+    assert os.listdir(following.run.artifacts) == []
 
 
 def test_a_recycled_folder_that_others_cleared_away_is_not_missed(lab):

@@ -153,10 +153,13 @@ def main(argv: Sequence[str] | None = None, *, creators: Creators) -> NoReturn:
     ``argv`` leaves out the program's name; ``creators`` are those of the rules.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    release = signals.catch()
     try:
         sys.exit(_run(words, creators))
     except KeyboardInterrupt as cause:
         signals.interrupted(cause)
+    finally:
+        release()
 
 
 def _run(words: list[str], creators: Creators) -> int:

@@ -1,7 +1,7 @@
 """What signals do to a command: the only code that handles them, for the reporter and the rules.
 
-Limits first. A signal that comes before the command has begun, or in another thread's work, ends
-the process as Python does. An exception that a handler raises can be lost, where Python calls
+Limits first. A signal that comes before the door is open (with ``doit``: before the first task
+begins), or in another thread's work, ends the process as Python does. An exception that a handler raises can be lost, where Python calls
 code whose exceptions it ignores (a finaliser, a callback of the garbage collector); so the signal
 is noted as well, and ``halt``, which is asked between runs and while one runs, raises it again.
 
@@ -50,8 +50,11 @@ class _Asked:
 def catch() -> Callable[[], None]:
     """Take the signals that end a process; return what gives them back.
 
-    One that the caller ignores (``nohup``, a shell's ``&``) stays ignored.
+    One that the caller ignores (``nohup``, a shell's ``&``) stays ignored. Where they are taken
+    already, they stay so, and what they asked for holds.
     """
+    if _handle in map(signal.getsignal, (*_ENDING, signal.SIGINT)):
+        return lambda: None
     _Asked.number, _Asked.at_once, _Asked.may_wait = None, False, False
     usual = {**dict.fromkeys(_ENDING, signal.SIG_DFL), signal.SIGINT: signal.default_int_handler}
     caught = {number: old for number, old in usual.items() if signal.getsignal(number) is old}

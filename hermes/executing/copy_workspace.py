@@ -125,6 +125,8 @@ class Source:
 
 def missing_inputs(spec: Spec) -> list[str]:
     """Return the extra inputs of a SPEC that name nothing."""
+    if not spec.ingress_files:
+        return []
     root = os.path.realpath(spec.workspace_root) if spec.workspace_root else None
     return [
         pattern

@@ -31,6 +31,11 @@ class PackageLayout:
         return self.folder / "execution.json"
 
     @cached_property
+    def artifacts(self) -> Path:
+        """The folder for artifacts of a run that left none, kept for the next one."""
+        return self.folder / "artifacts"
+
+    @cached_property
     def run(self) -> BundleLayout:
         """The bundle in the making; only its worker writes there."""
         return BundleLayout(self.folder / "run")

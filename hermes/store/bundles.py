@@ -76,9 +76,7 @@ class Bundles:
         try:
             ready = None
             if not files.exists(target):
-                sealed, sha256 = closing.close(
-                    package.run, manifest, metrics, result_text, decision
-                )
+                sealed, sha256 = closing.close(package, manifest, metrics, result_text, decision)
                 ready = SealedBundle(sealed, metrics, sha256)
                 self._make_runs(target.parent)
             with fence as ours:

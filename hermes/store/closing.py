@@ -7,13 +7,14 @@ May be repeated after a crash at any point, and gives the same bundle then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from hermes import codec, files
-from hermes.layout import BundleLayout
+from hermes.layout import BundleLayout, PackageLayout
 from hermes.model import FileDigest, Json, Manifest, RunMetrics
 from hermes.store import inventory
 from hermes.store.inventory import Entry, Inventory, shown
@@ -26,7 +27,7 @@ _MOST_NAMED = 100
 
 
 def close(
-    run: BundleLayout,
+    package: PackageLayout,
     manifest: Manifest,
     metrics: RunMetrics,
     text: str,
@@ -37,8 +38,9 @@ def close(
     Returns the manifest with their digests, and its own. Raises FileNotFoundError when the
     package is gone.
 
-    Writes: everything in ``run/``.
+    Writes: everything in ``run/``; an empty folder for artifacts is moved out.
     """
+    run = package.run
     _clear(run)
     digests = {
         run.result.name: _put(run.result, text.encode("utf-8", "backslashreplace")),
@@ -59,7 +61,7 @@ def close(
     data = codec.to_lined_json(final)
     files.remove(run.manifest)  # a second name of the draft, which stays as it is
     _put(run.manifest, data)
-    _finish(run, final.files, left_out)
+    _finish(package, final.files, left_out)
     return final, codec.digest(data)
 
 
@@ -134,13 +136,19 @@ def _noted(
     return {**workspace, _LEFT_OUT: [*names[:_MOST_NAMED]]} if names else workspace
 
 
-def _finish(run: BundleLayout, kept: Mapping[str, FileDigest], left_out: Iterable[str]) -> None:
-    """Remove what has no part, and make the rest durable.
+def _finish(
+    package: PackageLayout, kept: Mapping[str, FileDigest], left_out: Iterable[str]
+) -> None:
+    """Take out what has no part, and make the rest durable.
 
-    Neither an empty file nor the empty folder for artifacts has anything to lose but its name.
+    An empty file has nothing to lose but its name.
     """
+    run = package.run
     for path in left_out:
         files.remove_tree(run.folder / path)
+    if not any(path.startswith(f"{ARTIFACTS}/") for path in kept):
+        with contextlib.suppress(OSError):  # something is in the way: it stays where it is
+            files.claim(run.artifacts, package.artifacts)
     if os.lstat(run.manifest).st_mode & 0o777 != READ_ONLY:  # the umask took bits away
         files.set_mode(run.manifest, READ_ONLY)
     folders = {folder for path in kept for folder in inventory.parents(path)}

@@ -16,8 +16,9 @@ from hermes.model import FileDigest, Manifest, Package
 
 READ_ONLY = 0o444
 _PLAN = "plan.md"
-_OWN_FILES = frozenset({"dispatch.json", "draft.json", "execution.json"})
-PLANNED = frozenset({"manifest.json", _PLAN, "artifacts"})  # what planning puts into run/
+_ARTIFACTS = "artifacts"
+_OWN_FILES = frozenset({"dispatch.json", "draft.json", "execution.json", _ARTIFACTS})
+PLANNED = frozenset({"manifest.json", _PLAN, _ARTIFACTS})  # what planning puts into run/
 MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")  # what makes a plan durable
 
 
@@ -31,7 +32,9 @@ def build(package_layout: PackageLayout, package: Package, draft: Manifest, plan
     run = package_layout.run
     write(package_layout.dispatch, codec.to_line(package))
     write(package_layout.draft, codec.to_line(draft))
-    files.make_folder(run.artifacts)
+    files.make_folder(run.folder)
+    if not files.claim(package_layout.artifacts, run.artifacts):
+        files.make_folder(run.artifacts)
     files.give_name(package_layout.draft, run.manifest)
     files.write_new(run.plan, text, mode=READ_ONLY)
 
@@ -61,7 +64,10 @@ def first_line(path: Path) -> bytes:
 def is_spent(folder: Path) -> bool:
     """Say whether nothing but the files of a package is left in its folder."""
     found = listing(folder)
-    return found is not None and found <= _OWN_FILES
+    if found is None or not found <= _OWN_FILES:
+        return False
+    kept = folder / _ARTIFACTS
+    return _ARTIFACTS not in found or (listing(kept) == set() and not os.path.islink(kept))
 
 
 def listing(folder: Path) -> set[str] | None:
