@@ -90,7 +90,7 @@ class _Model:
     ) -> str:
         """Write one bundle; return the digest of its manifest."""
         folder = layout.run(run_id).folder
-        os.makedirs(folder / "artifacts")
+        os.makedirs(folder)
         contents = {path: self._renamed(data, name) for path, data in run.items()}
         manifest = codec.read_record(Manifest, contents.pop("manifest.json"))
         named = {path: FileDigest(codec.digest(data), len(data)) for path, data in contents.items()}

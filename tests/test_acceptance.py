@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes.acceptance import improves
+from hermes.improvement import improves
 from hermes.model import Direction
 from hermes.spec import Acceptance
 

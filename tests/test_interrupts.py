@@ -47,6 +47,7 @@ class Hanging:
     """An experiment whose runs are quick but for one: that begins a tree of processes and hangs."""
 
     def __init__(self, lab, folder: Path, tree: str = QUIET, *, at: int = 3, **fields) -> None:
+        self.lab, self.before = lab, at - 1
         self.there, self.pids = folder / "there", folder / "pids"
         self.go_on = folder / "go-on"
         hang = f'export THERE="{self.there}" PIDS="{self.pids}"; touch "$PIDS"; {tree}'
@@ -54,11 +55,19 @@ class Hanging:
         an_experiment(lab, folder, executor_command=once, **fields)
 
     def waits(self, seconds: float = 20.0) -> None:
-        """Wait until the hanging run has begun all of its processes."""
+        """Wait until the hanging run has begun all of its processes.
+
+        The run before is written into history meanwhile, last of all into the ledger.
+        """
         until = time.monotonic() + seconds
-        while not self.there.exists():
+        while not self.there.exists() or len(self.told()) < self.before:
             assert time.monotonic() < until, "the hanging run does not begin"
             time.sleep(0.005)
+
+    def told(self) -> list[str]:
+        """Return the sealed runs that the ledger knows of."""
+        events = self.lab.ledger.read().records
+        return [event.run_id for event in events if event.kind == "sealed"]
 
     def living(self) -> list[int]:
         """Return which of the processes that it began are alive."""

@@ -17,7 +17,6 @@ from hermes.acceptance.records import (
     Subject,
     Verdict,
 )
-from hermes.acceptance.single import improves
 from hermes.acceptance.weighing import replay, standing_after, weigh
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "Standing",
     "Subject",
     "Verdict",
-    "improves",
     "replay",
     "standing_after",
     "weigh",

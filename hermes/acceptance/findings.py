@@ -19,7 +19,7 @@ from hermes.acceptance.records import (
     Subject,
     Verdict,
 )
-from hermes.acceptance.single import improves, least_improvement
+from hermes.improvement import improves, least_improvement
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from functools import cached_property
 from hermes.acceptance import looks, student
 from hermes.acceptance.differences import Estimate, coincidence, deviation, finite, mean
 from hermes.acceptance.records import Case, Comparison, Method, Standing
-from hermes.acceptance.single import least_improvement
 from hermes.acceptance.vetoes import values
+from hermes.improvement import least_improvement
 from hermes.model import Direction
 
 

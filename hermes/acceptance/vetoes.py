@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from hermes.acceptance import student
 from hermes.acceptance.differences import deviation, finite, mean
 from hermes.acceptance.records import Case, GuardCheck, HoldoutCheck
-from hermes.acceptance.single import least_improvement
+from hermes.improvement import least_improvement
 from hermes.measured import Sample
 from hermes.spec import Guard
 

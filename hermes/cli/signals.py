@@ -1,9 +1,10 @@
 """What signals do to a command: the only code that handles them, for the reporter and the rules.
 
 Limits first. A signal that comes before the door is open (with ``doit``: before the first task
-begins), or in another thread's work, ends the process as Python does. An exception that a handler raises can be lost, where Python calls
-code whose exceptions it ignores (a finaliser, a callback of the garbage collector); so the signal
-is noted as well, and ``halt``, which is asked between runs and while one runs, raises it again.
+begins), or in another thread's work, ends the process as Python does. An exception that a handler
+raises can be lost, where Python calls code whose exceptions it ignores (a finaliser, a callback of
+the garbage collector); so the signal is noted as well, and ``halt``, which is asked between runs
+and while one runs, raises it again.
 
 While runs are being made (``finishing``), the first Ctrl-C asks for no further ones; the second,
 like every other signal at any time, ends what is running.

@@ -7,22 +7,25 @@ reach of a relative path, and nothing is carried over but the files of the surfa
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes import files
-from hermes.executing import surface
-from hermes.executing.content import Tree
-from hermes.executing.evaluator import Evaluators
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.slot import Pulse
 from hermes.executing.stages import Result, Stages
-from hermes.executing.surface import Surface
 from hermes.executing.workspaces import Order, Workspace, Workspaces
 from hermes.layout import BundleLayout
 from hermes.model import EMPTY
+
+if TYPE_CHECKING:
+    from hermes.executing.content import Tree
+    from hermes.executing.evaluator import Evaluators
 
 EDITING = ".edit"
 SCRATCH = ".scratch"
@@ -32,10 +35,16 @@ class Desk:
     """Keeps the sandboxes of a slot from run to run."""
 
     def __init__(self) -> None:
-        self.evaluators = Evaluators()
         self._measuring = Workspaces()
         self._editing = Workspaces()
         self._scratch: Path | None = None
+
+    @cached_property
+    def evaluators(self) -> Evaluators:
+        """What tells evaluators apart, from run to run."""
+        from hermes.executing.evaluator import Evaluators
+
+        return Evaluators()
 
     def measuring(self, job: Job) -> Place:
         """Return where ``job`` is measured."""
@@ -102,10 +111,14 @@ class Place:
 
         Writes: the sandbox.
         """
+        from hermes.executing import surface
+
         surface.put(str(workspace.folder), surface.changes(self.base(), tree))
 
     def base(self) -> Tree:
         """Read the surface as the sandbox was made with it. Raises TooLarge, OSError."""
+        from hermes.executing.surface import Surface
+
         spec, workspaces = self.job.spec, self.workspaces
         area = Surface.of(spec)
         return area.read(workspaces.originals, workspaces.locate)
@@ -138,7 +151,8 @@ def logged(bundle: BundleLayout) -> Iterator[tuple[Log, Log]]:
     if not files.exists(bundle.artifacts):
         files.make_folder(bundle.artifacts)
     with contextlib.ExitStack() as logs:
-        stdout, stderr = Log(bundle.stdout), Log(bundle.stderr)
+        home = os.path.realpath(bundle.folder)
+        stdout, stderr = Log(bundle.stdout, home=home), Log(bundle.stderr, home=home)
         logs.callback(stderr.close)
         logs.callback(stdout.close)
         yield stdout, stderr

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hermes.executing.candidate import CodeOrder
 from hermes.layout import BundleLayout
 from hermes.model import Manifest
 from hermes.spec import Spec
+
+if TYPE_CHECKING:  # a run that changes no code needs nothing of the code loop
+    from hermes.executing.candidate import CodeOrder
 
 
 @dataclass(frozen=True)

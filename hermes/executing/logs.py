@@ -25,11 +25,19 @@ class Log:
     """One growing log: what was printed, without its middle when it is long."""
 
     def __init__(
-        self, path: Path, *, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES
+        self,
+        path: Path,
+        *,
+        home: str | None = None,
+        head_bytes: int = HEAD_BYTES,
+        tail_bytes: int = TAIL_BYTES,
     ) -> None:
-        """Create the file, empty. Raises FileExistsError when it is there already."""
+        """Create the file, empty; ``home`` is the real name of its folder, where that is known.
+
+        Raises FileExistsError when it is there already.
+        """
         self.path = path
-        self._home = os.path.realpath(path.parent)
+        self._home = home or os.path.realpath(path.parent)
         self.printed = 0  # bytes received
         self.left_out = 0  # bytes cut away from the middle
         self._size = 0  # bytes in the file

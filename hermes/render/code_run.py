@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from hermes.acceptance import Comparison, Decision, GuardCheck, Method
 from hermes.measured import Code, Sample
 from hermes.model import Manifest, Origin, Outcome
 from hermes.render.stages import measuring, who_changes
@@ -17,6 +17,9 @@ from hermes.render.tables import table
 from hermes.render.text import CUT, NONE, cell, code, number, plural, prose
 from hermes.spec import Acceptance, Spec
 from hermes.state import ExperimentState
+
+if TYPE_CHECKING:  # the plan of a run that changes no code is made here, too
+    from hermes.acceptance import Comparison, Decision, GuardCheck
 
 _MOST_PATHS = 10
 _MOST_SAMPLES = 40
@@ -168,6 +171,8 @@ def _numbers(decision: Decision) -> Iterator[str]:
 
 
 def _compared(found: Comparison, run_id: str) -> Iterator[str]:
+    from hermes.acceptance import Method
+
     yield (
         f"- Compared with {code(run_id)}: {number(found.candidate)} against "
         f"{number(found.incumbent)}, a gain of {number(found.gain)} where "

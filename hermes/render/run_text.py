@@ -7,8 +7,8 @@ Limit first: what is compared is what was sealed before; a failed run has no num
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from hermes.acceptance import Decision
 from hermes.exchange import Exchange
 from hermes.model import Json, Manifest, Origin, Outcome, RunMetrics
 from hermes.plain_text import sentence
@@ -16,7 +16,7 @@ from hermes.policy import role_for
 from hermes.promotions import BRANCHES
 from hermes.render import code_run
 from hermes.render.exchange import exchange_section
-from hermes.render.show import usage, workspace
+from hermes.render.recorded import usage, workspace
 from hermes.render.stages import commands
 from hermes.render.tables import table
 from hermes.render.text import (
@@ -33,6 +33,9 @@ from hermes.render.text import (
 )
 from hermes.spec import Acceptance, Spec
 from hermes.state import ExperimentState, Scored
+
+if TYPE_CHECKING:
+    from hermes.acceptance import Decision
 
 _MOST_PARENTS = 10
 _MOST_SECONDARY = 40

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hermes.layout import PROJECTIONS
-from hermes.model import IndexLine, Json, Manifest, Params, RunMetrics, Usage
+from hermes.model import IndexLine, Manifest, Params, RunMetrics
 from hermes.plain_text import sentence
 from hermes.render.advice import advice, answers
 from hermes.render.approval import proposal_lines
 from hermes.render.code_show import Trail, candidates_table, code_facts, trail_sections
+from hermes.render.recorded import usage, workspace
 from hermes.render.tables import Column, broken_command, cells, columns, fit, labelled, wrap
 from hermes.render.text import (
     CUT,
@@ -39,7 +40,6 @@ _LONG = 400
 _MOST_PARAMS = 40
 _MOST_NAMES = 12
 _MOST_REQUESTS = 5
-_REVISION = 12
 LAST_LINES = 10
 LAST_BYTES = 8192
 
@@ -278,21 +278,6 @@ def _run_facts(manifest: Manifest, metrics: RunMetrics) -> Iterable[tuple[str, s
     yield "Workspace", workspace(manifest.workspace)
 
 
-def workspace(facts: Mapping[str, Json]) -> str:
-    """Return what a run's workspace was made from, in words; "" when that is not recorded."""
-    mode, revision = facts.get("mode"), facts.get("git_revision")
-    if not isinstance(mode, str):
-        return ""
-    told = f"mode {clip(mode, 20)}"
-    if isinstance(revision, str):
-        told += f", revision {clip(revision[:_REVISION], _REVISION)}"
-    if facts.get("git_dirty") is not True:
-        return told
-    if mode == "git":
-        return f"{told}; the workspace had changes that were not part of the run"
-    return f"{told} with changes that were not committed"
-
-
 def _complaint(
     manifest: Manifest, metrics: RunMetrics, stderr: bytes | None, width: int
 ) -> list[str]:
@@ -314,14 +299,6 @@ def _folder(manifest: Manifest) -> str:
 def _value(metrics: RunMetrics) -> str:
     metric = clip(metrics.metric, _LONG)
     return f"{metric}: none" if metrics.value is None else f"{metric} = {number(metrics.value)}"
-
-
-def usage(spent: Usage) -> str:
-    """Return what a run cost, in words."""
-    return (
-        f"{duration(spent.wall_seconds)} of wall time, {duration(spent.cpu_seconds)} of CPU time, "
-        f"{size(spent.peak_memory_bytes)} of memory at its peak"
-    )
 
 
 def _value_lines(

@@ -10,15 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hermes import codec, files
-from hermes.acceptance import Decision, standing_after
 from hermes.errors import BrokenFile
 from hermes.measured import Code
 from hermes.model import Manifest, Origin
-from hermes.steps import submitted
-from hermes.steps.commissioning import commission
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
+    from hermes.acceptance import Decision
     from hermes.executing.candidate import CodeOrder, Given, Incumbent
     from hermes.layout import BundleLayout
     from hermes.steps.plan import Planned
@@ -58,6 +56,7 @@ class Codes:
 
     def keep(self, run_id: str, bundle: BundleLayout, code: Code, decision: Decision) -> None:
         """Remember a candidate that was accepted; ``bundle`` may not be sealed yet."""
+        from hermes.acceptance import standing_after
         from hermes.executing import candidate
 
         assert code.candidate is not None, "what was accepted is a candidate"
@@ -107,6 +106,8 @@ def _check_sealed(bundle: BundleLayout, manifest: Manifest) -> None:
 
 def read_decision(bundle: BundleLayout) -> Decision:
     """Read the decision on a run. Raises BrokenFile."""
+    from hermes.acceptance import Decision
+
     try:
         return codec.read_record(Decision, files.read(bundle.decision) or b"")
     except (OSError, ValueError) as error:
@@ -146,6 +147,7 @@ def code_order(session: Session, planned: Planned) -> CodeOrder | None:
     if not session.spec.at_tier(tier).is_code_loop:
         return None
     from hermes.executing.candidate import CodeOrder
+    from hermes.steps.commissioning import commission
 
     known, given = codes(session), _given(session, planned)
     return CodeOrder(
@@ -160,6 +162,7 @@ def code_order(session: Session, planned: Planned) -> CodeOrder | None:
 def _given(session: Session, planned: Planned) -> Given | None:
     """Return the candidate that an agent sent, or that was made before the run was cut off."""
     from hermes.executing import candidate
+    from hermes.steps import submitted
 
     request, parent = planned.manifest.request, planned.manifest.parent_run
     if planned.manifest.origin is Origin.AGENT and request is not None:

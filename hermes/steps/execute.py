@@ -47,7 +47,7 @@ def perform(
     Writes: as ``execute``. Raises nothing for what the commands do.
     """
     packages = session.lab.packages
-    recorded = packages.read_execution(planned.folder)
+    recorded = None if planned.is_new else packages.read_execution(planned.folder)
     if recorded is not None:
         return recorded
     try:

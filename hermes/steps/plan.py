@@ -32,6 +32,11 @@ class Planned:
     manifest: Manifest
     syncing: Syncing | None = field(default=None, compare=False)
 
+    @property
+    def is_new(self) -> bool:
+        """Say whether it was planned here and now, so that nobody can have executed it."""
+        return self.syncing is not None
+
     def make_durable(self) -> None:
         """Return when the plan is on the disk: before that no command may start."""
         if self.syncing is not None:

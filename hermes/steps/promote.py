@@ -19,7 +19,6 @@ from hermes.errors import LabError, broken_file
 from hermes.model import SCHEMA_VERSION, IndexLine
 from hermes.promotions import BRANCHES, Applied, Refusal
 from hermes.state import ExperimentState
-from hermes.steps.kept import change_of
 from hermes.steps.session import Session
 
 if TYPE_CHECKING:
@@ -170,6 +169,7 @@ def _commit(
 ) -> Ending:
     from hermes.executing import branch
     from hermes.render.commit_text import message
+    from hermes.steps.kept import change_of
 
     facts = manifest.workspace
     lines = session.lab.index(session.experiment).read().lines

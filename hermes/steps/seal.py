@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hermes import acceptance, codec, history, policy
+from hermes import codec, history, policy
 from hermes.errors import LabError
+from hermes.improvement import improves
 from hermes.lab import Lab
 from hermes.model import Execution, IndexLine, Lease, Manifest, Origin, Outcome, RunMetrics
 from hermes.state import fold_run
@@ -16,9 +17,12 @@ from hermes.steps.items import put_by
 from hermes.steps.plan import Planned
 from hermes.steps.promote import promote
 from hermes.steps.proposing import BASELINE
-from hermes.steps.ruling import Ruling, ruled
 from hermes.steps.session import Session
 from hermes.store.index import index_line
+
+if TYPE_CHECKING:
+    from hermes.acceptance import Decision
+    from hermes.steps.ruling import Ruling
 
 _MOST_REASON = 500  # characters
 
@@ -56,7 +60,7 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     from hermes.render.run_text import result_text
 
     assert session.sealing is None, "the run before is not settled"
-    ruling = ruled(session, planned, execution)
+    ruling = _ruled(session, planned, execution)
     if ruling is not None:
         execution = ruling.execution
     metrics = _judged(session, planned.manifest, execution, ruling)
@@ -73,6 +77,14 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     if session.codes is not None and not line.outcome.is_retried:
         session.codes.note(line.run_id, line.code)
     session.tell(line.trial_record())
+
+
+def _ruled(session: Session, planned: Planned, execution: Execution) -> Ruling | None:
+    if execution.measurement is None:  # no candidate was measured
+        return None
+    from hermes.steps.ruling import ruled
+
+    return ruled(session, planned, execution)
 
 
 def settle(session: Session) -> IndexLine | None:
@@ -112,7 +124,7 @@ class _Closed:
     manifest: Manifest
     metrics: RunMetrics
     text: str
-    decision: acceptance.Decision | None
+    decision: Decision | None
 
 
 def _write(
@@ -177,7 +189,7 @@ def _is_accepted(session: Session, tier: str, value: float) -> bool:
         return False
     incumbent = session.state.incumbents.get(tier)
     against = incumbent.value if incumbent else None
-    return acceptance.improves(value, against, spec.metric_direction, spec.acceptance)
+    return improves(value, against, spec.metric_direction, spec.acceptance)
 
 
 def _final(session: Session, draft: Manifest, execution: Execution) -> Manifest:

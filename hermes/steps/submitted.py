@@ -10,19 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hermes.errors import AgentError, BrokenFile
-from hermes.hypothesis import hypothesis_of
 from hermes.lab import Lab
 from hermes.model import EMPTY, Manifest, Origin, Proposal
 from hermes.state import MOST_RETRIES, Retry
 from hermes.steps.items import waiting
 from hermes.steps.session import Session
 from hermes.store.items import Held
-from hermes.submission import Submission, WorkItem, check_bounds
 
 if TYPE_CHECKING:
     from hermes.executing.candidate import Changes, Given
     from hermes.executing.surface import Surface
     from hermes.spec import Spec
+    from hermes.submission import Submission, WorkItem
 
 BY_AN_AGENT = "agent"
 
@@ -75,6 +74,8 @@ def _note(submission: Submission, worker: str) -> str:
 
 def _fault(session: Session, held: Held) -> str | None:
     """Say why an answer cannot be measured any more; None when it can."""
+    from hermes.submission import check_bounds
+
     assert held.submission is not None
     assert held.item is not None
     try:
@@ -111,6 +112,7 @@ def given(session: Session, dispatch_id: str) -> Given:
     """Return the candidate that an agent sent. Raises BrokenFile, also when it is gone."""
     from hermes.executing.candidate import Given
     from hermes.executing.content import Content
+    from hermes.hypothesis import hypothesis_of
 
     held = session.lab.items.read(dispatch_id)
     if held is None or held.item is None or held.submission is None:

@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes import codec, files
 from hermes.errors import Busy
 from hermes.layout import Layout, item_owner
 from hermes.store.aside import new_place
-from hermes.submission import Submission, WorkItem
+
+if TYPE_CHECKING:  # as a rule there is no item to read
+    from hermes.submission import Submission, WorkItem
 
 _WAIT_SECONDS = 10.0
 _SUBMISSION = "submission.json"
@@ -94,6 +97,8 @@ class Items:
 
     def read(self, dispatch_id: str) -> Held | None:
         """Return an item; None when there is none of that id."""
+        from hermes.submission import WorkItem
+
         experiment = item_owner(dispatch_id)
         layout = self._layout.item(dispatch_id)
         if experiment is None or not files.exists(layout.folder):
@@ -105,6 +110,8 @@ class Items:
 
     def submission(self, dispatch_id: str) -> Submission | None:
         """Return what was sent for an item; None when nothing was, or it cannot be read."""
+        from hermes.submission import Submission
+
         found = codec.from_line(Submission, _content(self._layout.item(dispatch_id).submission))
         return found if found is not None and found.dispatch_id == dispatch_id else None
 

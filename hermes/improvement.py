@@ -1,6 +1,6 @@
 """Whether one value beats another by as much as a SPEC asks for.
 
-Pure; called by the seal step for the runs of a search, and by ``weighing`` where a candidate is
+Pure; called by the seal step for the runs of a search, and by ``acceptance`` where a candidate is
 measured once. Limit first: of noise it knows nothing.
 """
 
