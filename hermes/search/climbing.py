@@ -32,7 +32,7 @@ from hermes.search.untried import Candidate
 Tried: TypeAlias = Callable[[Params], bool]
 
 PATTERN = ""  # in the place of a parameter's name: all that the sweep has moved
-_SMALLEST, _SMALL, _LARGEST = 1e-4, 0.01, 0.5
+_SMALLEST, _SMALL, _LARGEST = 1e-4, 1e-3, 0.5
 _SHRINK, _GROWTH = 0.3, 2.0
 _BASES = 32
 _NEARBY = 32

@@ -3,8 +3,8 @@
 Limits first.
 It finds the best point near where a climb begins; when a climb is stuck it begins another one
 elsewhere, so it meets several such points in time.
-A history is taken up as if its first points were draws; after that only its own steps, and better
-points that others find, tell it anything.
+A history is taken up as if its first points were draws; after that only steps from points that it
+has climbed to, whoever made them, and better points that others find, tell it anything.
 
 A climb is worked out when it is asked for a proposal, so that those which have ended cost nothing
 when a long history is told.
@@ -136,7 +136,7 @@ class Perturb:
             self._begin_anew()
         if self._ascent is not None:
             self._note_step(trial)
-            told = trial if is_own or record else None
+            told = trial if is_own or trial.parents or record else None
             self._ascent.keep(_Told(mark, told, value, record is not None))
         elif is_draw or record is not None or not self._climbs:
             self._count(trial, value, is_draw=is_draw)
