@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from hermes.layout.experiment import ExperimentLayout
@@ -169,7 +169,7 @@ class Layout:
     # one experiment
     def experiment(self, experiment: str) -> ExperimentLayout:
         """Every path of one experiment."""
-        return ExperimentLayout(self.experiments / experiment)
+        return _experiment(self.experiments, experiment)
 
     def sandbox(self, experiment: str, slot: int = 0) -> Path:
         """The folder that holds the sandbox of one slot of an experiment."""
@@ -207,3 +207,9 @@ class Layout:
     def calls(self, experiment: str) -> Path:
         """The folder in which each call to an agent has one of its own while it lasts."""
         return self.scratch / "calls" / experiment
+
+
+@lru_cache(maxsize=1024)
+def _experiment(experiments: Path, name: str) -> ExperimentLayout:
+    """Return the same object while others need it too: making a path is dearer than asking it."""
+    return ExperimentLayout(experiments / name)

@@ -37,6 +37,21 @@ class ExperimentLayout:
         return self.folder / "STATUS.json"
 
     @cached_property
+    def summary(self) -> Path:
+        """Projection: what was found so far."""
+        return self.folder / "SUMMARY.md"
+
+    @cached_property
+    def outlook(self) -> Path:
+        """Projection: what comes next."""
+        return self.folder / "NEXT.md"
+
+    @cached_property
+    def context(self) -> Path:
+        """Projection: what an agent is told."""
+        return self.folder / "context.md"
+
+    @cached_property
     def blackboard(self) -> Path:
         """Projection: what the strategies of the search share, for machines."""
         return self.folder / "blackboard.json"
