@@ -41,6 +41,7 @@ def main() -> None:
     campaign = CAMPAIGNS[asked.size]
     if asked.problems:
         campaign = replace(campaign, problems=tuple(asked.problems))
+    campaign = replace(campaign, first_seed=asked.first_seed)
     with _folder(asked) as folder:
         figures = Figures(folder / "raw.csv")
         figures.forget(lambda key: key.method in asked.redo)
@@ -48,7 +49,7 @@ def main() -> None:
         methods, missing = available(wanted)
         broken = make(figures, campaign, methods, asked.processes)
         text = _text(figures, campaign, methods, _troubles(missing, broken))
-    if asked.folder is None and asked.size == "full":
+    if _is_kept(asked):
         (HERE / "RESULTS.md").write_text(text)
     else:
         print(text)
@@ -61,8 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="*", choices=METHODS, help="these only")
     parser.add_argument("--problems", nargs="*", choices=PROBLEMS, help="these only")
     parser.add_argument("--redo", nargs="*", default=[], choices=METHODS, help="search anew")
+    parser.add_argument("--first-seed", type=int, default=0, help="others than those of the page")
     parser.add_argument("--processes", type=int, default=2)
     return parser
+
+
+def _is_kept(asked: argparse.Namespace) -> bool:
+    """Say whether the page and the raw figures beside this file are made of what is found."""
+    return asked.folder is None and asked.size == "full" and asked.first_seed == 0
 
 
 @contextlib.contextmanager
@@ -71,7 +78,7 @@ def _folder(asked: argparse.Namespace) -> Iterator[Path]:
     if asked.folder is not None:
         asked.folder.mkdir(parents=True, exist_ok=True)
         yield asked.folder
-    elif asked.size == "full":
+    elif _is_kept(asked):
         yield HERE
     else:
         with tempfile.TemporaryDirectory(prefix="hermes-benchmark-") as folder:

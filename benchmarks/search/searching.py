@@ -33,27 +33,32 @@ class Campaign:
     task_seeds: int
     slow: Mapping[int, int]
     problems: tuple[str, ...] = tuple(PROBLEMS)
+    first_seed: int = 0
 
     def keys(self, methods: Iterable[Method]) -> list[Key]:
         """Return every search, so ordered that any beginning of it is a fair sample."""
         methods = list(methods)
         return [
-            Key(method.name, name, seed, announced)
-            for seed in range(max(self.function_seeds, self.task_seeds))
+            Key(method.name, name, self.first_seed + count, announced)
+            for count in range(max(self.function_seeds, self.task_seeds))
             for name in self.problems
-            if seed < (self.task_seeds if PROBLEMS[name].real else self.function_seeds)
+            if count < (self.task_seeds if PROBLEMS[name].real else self.function_seeds)
             for method in methods
-            for announced in self._announced(method, seed)
+            for announced in self._announced(method, count)
         ]
 
-    def _announced(self, method: Method, seed: int) -> Sequence[int]:
-        """Return the budgets for which a method searches; one to the largest does for most."""
-        budgets = [budget for budget in self.budgets if not method.slow or seed < self.slow[budget]]
+    def _announced(self, method: Method, count: int) -> Sequence[int]:
+        """Return the budgets for which a method searches; one to the largest does for most.
+
+        ``count`` seeds came before this one.
+        """
+        slow = self.slow
+        budgets = [budget for budget in self.budgets if not method.slow or count < slow[budget]]
         return budgets if method.announces else budgets[-1:]
 
 
 CAMPAIGNS = {
-    "full": Campaign((30, 100, 300), 40, 10, {30: 5, 100: 5, 300: 1}),
+    "full": Campaign((30, 100, 300), 30, 10, {30: 5, 100: 5, 300: 1}),
     "quick": Campaign((30, 100), 3, 2, {30: 1, 100: 1}),
     "tiny": Campaign((3, 12), 1, 1, {3: 1, 12: 1}, ("branin", "mixed", "failing", "digits")),
 }
