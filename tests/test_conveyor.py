@@ -22,6 +22,7 @@ from hermes.steps.opening import opened
 from hermes.steps.plan import plan
 from hermes.steps.refresh import refresh
 from hermes.steps.session import Order
+from hermes.steps.verify import verify
 from hermes.store.bundles import Bundles
 
 START = parse_time("2026-03-01T12:00:00.000000Z")
@@ -629,6 +630,23 @@ def test_a_plan_of_another_spec_is_made_anew_before_it_runs(lab, tmp_path):
     text = lab.layout.experiment("exp").spec.read_bytes()
     assert manifest(lab, line)["spec_sha256"] == hashlib.sha256(text).hexdigest()
     assert lab.packages.running() == []
+
+
+@pytest.mark.parametrize("command", [None, 'echo kept > "$LAB_RUN_ARTIFACTS_DIR/kept"; echo 1.5'])
+def test_a_plan_that_lost_its_folder_for_artifacts_is_run_all_the_same(lab, tmp_path, command):
+    """Losing power while a run is sealed can lose it: the folder is moved then."""
+    an_experiment(lab, tmp_path, executor_command=command)
+    with opened(lab, "exp", Order(attended=True)) as session:
+        planned = plan(session)
+        planned.make_durable()
+    planned.folder.run.artifacts.rmdir()
+    burst(lab, "exp", 1)
+    (line,) = lines(lab)
+    assert (line.run_id, line.iteration) == (planned.manifest.run_id, 1)
+    assert line.outcome is (Outcome.STUB if command is None else Outcome.SUCCESS)
+    kept = lab.layout.experiment("exp").run(line.run_id).artifacts / "kept"
+    assert kept.exists() == (command is not None)
+    assert verify(lab).problems == ()
 
 
 # the ledger

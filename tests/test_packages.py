@@ -115,7 +115,7 @@ def test_a_package_with_a_damaged_part_was_never_planned(lab, name, number):
     assert name == "run/plan.md" or lab.packages.read(folder) is None
 
 
-@pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "run/plan.md", "run/artifacts"])
+@pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "run/plan.md"])
 def test_a_package_with_a_missing_part_was_never_planned(lab, name):
     _, folder = lab.plan(1)
     files.remove_tree(folder.folder / name)
