@@ -173,6 +173,7 @@ class Conveyor:
         files.write_new(folder.run.stdout, b"%d\n" % draft.iteration, mode=0o444)
         files.write_new(folder.run.stderr, b"", mode=0o444)
         if artifacts:
+            folder.run.artifacts.mkdir(exist_ok=True)  # as `logged` does
             (folder.run.artifacts / "model.bin").write_bytes(bytes(range(256)))
         execution = execution_of(draft)
         self.packages.record_execution(folder, execution)
