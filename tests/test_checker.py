@@ -177,5 +177,5 @@ def test_a_state_of_another_kind_means_changed(
     path = tmp_path_factory.getbasetemp() / "odd.json"
     write(path, b"{}")
     if state not in ([2, LONG_AGO], [2, LONG_AGO, True, True]):
-        is_modified(path, state)
+        assert is_modified(path, state)
     StateChecker().get_state(str(path), state)

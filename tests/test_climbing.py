@@ -90,6 +90,15 @@ def test_it_finds_the_best_of_a_valley_and_is_stuck_there():
     assert climber.climb.base.params == pytest.approx({"a": 0.3, "b": 0.0}, abs=0.01)
 
 
+def test_it_goes_on_to_a_thousandth_of_a_range():
+    """Along a crease, where no parabola tells the way, precision is what the steps still are."""
+    crease = Climber(
+        PLANE, {"a": 0.9, "b": 0.1}, lambda p: abs(p["a"] - 0.3437) + abs(p["b"] - 0.7291)
+    )
+    crease.until_stuck()
+    assert crease.climb.base.value < 0.002
+
+
 def test_before_it_is_stuck_it_leaps():
     """The better place is behind a wall that no small step crosses."""
 

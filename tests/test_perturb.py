@@ -111,6 +111,24 @@ def test_what_others_find_is_gone_on_from():
     assert strategy.ask(33).parents == ("BETTER",)
 
 
+def test_a_step_that_another_strategy_makes_from_its_base_teaches_what_its_own_would():
+    """In a swarm others try what lies around the best point; what fails there is known then."""
+
+    def goes_on(strategy_name):
+        strategy = made("perturb", PLANE)
+        trials = search(strategy, bowl, range(1, 12))
+        step = strategy.ask(12)
+        assert step.parents == (best_run(trials),)
+        worse = sealed(12, step, max(trial.value for trial in trials))
+        strategy.tell(replace(worse, strategy=strategy_name))
+        return strategy.ask(13).params
+
+    def best_run(trials):
+        return min(trials, key=lambda trial: trial.value).run_id
+
+    assert goes_on("tree") == goes_on("perturb")
+
+
 def test_a_history_of_others_is_a_warm_start():
     strategy = made("perturb", PLANE)
     history = others(search(made("random", PLANE), bowl, range(1, 31)))

@@ -19,7 +19,7 @@ WINDOW = 100
 EXPLORATION = 0.1
 """How much a turn that was not given weighs against new bests that were found.
 
-Both were chosen on the functions of ``benchmarks/search``, by the ranks that its page shows.
+Both were chosen on the functions of ``benchmarks/search``; its README says with which seeds.
 """
 
 
