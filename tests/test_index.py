@@ -171,6 +171,26 @@ def test_damaged_repeated_and_misplaced_lines_are_skipped_and_counted(index, pat
 # Comparing with the bundles
 
 
+@given(damage=st.lists(st.integers(0, 7), max_size=3), again=st.integers(0, 7))
+def test_strategies_are_told_of_just_the_runs_that_are_read(tmp_path_factory, damage, again):
+    lab = Conveyor(tmp_path_factory.mktemp("lab")).prepare()
+    lines = [codec.to_line(line_of(seq)) for seq in range(1, 9)]
+    foreign = codec.to_line({"seq": 9, "trial": 9, "params": 1})
+    for number in damage:
+        lines[number] = lines[number].replace(b"1", b"2", 1)
+    text = b"".join([*lines, foreign, lines[again], b"torn"])
+    lab.layout.experiment(EXPERIMENT).metrics.write_bytes(text)
+    read = [line.trial_record() for line in lab.index.read().lines]
+    assert list(lab.index.trials()) == read
+    assert len(read) == 8 - len(set(damage))
+
+
+def test_trials_of_a_folder_in_the_place_of_the_index_cannot_be_told(lab, path):
+    path.mkdir()
+    with pytest.raises(BrokenFile, match="cannot be read"):
+        list(lab.index.trials())
+
+
 def test_an_index_that_names_just_the_sealed_runs_lacks_nothing(lab):
     three_runs(lab)
     assert lab.index.missing(lab.bundles.list(EXPERIMENT)) == []

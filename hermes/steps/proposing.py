@@ -169,9 +169,9 @@ def make_strategy(session: Session, name: str) -> Strategy:
     from hermes.search.registry import make
 
     strategy = make(name, search_context(session, name))
-    for line in session.lab.index(session.experiment).read().lines:
-        if line.fidelity_tier == session.tier:  # runs of different tiers are never compared
-            strategy.tell(line.trial_record())
+    for trial in session.lab.index(session.experiment).trials():
+        if trial.fidelity_tier == session.tier:  # runs of different tiers are never compared
+            strategy.tell(trial)
     if session.sealing is not None:  # not history yet
         strategy.tell(session.sealing.line.trial_record())
     return strategy
