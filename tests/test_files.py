@@ -12,7 +12,9 @@ from crash_harness import points, power_loss_states, recorded, run_killed
 
 from hermes import files
 from hermes.errors import broken_file
+from hermes.files import operations as operations_module
 from hermes.files import temporary
+from hermes.files.side_by_side import PythonThreads
 
 HOSTILE_NAMES = [
     "with space",
@@ -128,6 +130,7 @@ def test_every_sync_is_awaited_and_an_error_is_told(tmp_path, operations, monkey
         started.set()
 
     monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(operations_module._side_by_side, "_way", PythonThreads())
     for name in "012":
         (tmp_path / name).touch()
     for order in ("012", "120"):
@@ -135,6 +138,22 @@ def test_every_sync_is_awaited_and_an_error_is_told(tmp_path, operations, monkey
         with pytest.raises(OSError, match="broken disk"):
             files.sync_paths([tmp_path / name for name in order])
         assert len(synced) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs what cannot be synced")
+def test_the_error_of_any_sync_is_told_when_all_have_ended(tmp_path):
+    for name in "012":
+        (tmp_path / name).touch()
+    for place in range(4):
+        paths = [tmp_path / name for name in "012"]
+        paths.insert(place, Path("/proc/self/status"))
+        with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+            files.sync_paths(paths)
+        begun = files.Syncing(paths)
+        with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+            begun.wait()
+        begun.wait()
+    files.sync_paths(tmp_path / name for name in "012")
 
 
 def test_a_tree_with_hostile_names_is_removed_and_links_are_not_followed(tmp_path):

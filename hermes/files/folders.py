@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hermes.files import operations
@@ -49,9 +49,12 @@ def sync_paths(paths: Iterable[Path | str]) -> None:
 
 
 def _sync_batch(paths: Sequence[Path | str]) -> None:
-    with _opened(paths) as fds:
+    fds = _opened(paths)
+    try:
         if fds:
             operations.current.sync_all(fds)
+    finally:
+        _close(fds)
 
 
 class Syncing:
@@ -61,32 +64,42 @@ class Syncing:
     """
 
     def __init__(self, paths: Iterable[Path | str]) -> None:
-        with contextlib.ExitStack() as opened:
-            begun = operations.current.begin_sync(opened.enter_context(_opened(paths)))
-            self._begun: Callable[[], None] | None = begun
-            self._opened = opened.pop_all()
+        self._fds = _opened(paths)
+        self._begun: Callable[[], None] | None = None
+        try:
+            self._begun = operations.current.begin_sync(self._fds)
+        except BaseException:
+            _close(self._fds)
+            raise
 
     def wait(self) -> None:
         """Return when all are durable. Fine to call again; OSError is raised the first time."""
         begun, self._begun = self._begun, None
-        with self._opened:
-            if begun is not None:
-                begun()
+        if begun is None:
+            return
+        try:
+            begun()
+        finally:
+            _close(self._fds)
 
 
-@contextlib.contextmanager
-def _opened(paths: Iterable[Path | str]) -> Iterator[list[int]]:
-    """Open what can be synced for the body."""
+def _opened(paths: Iterable[Path | str]) -> list[int]:
+    """Open what can be synced; the caller closes it."""
     fds: list[int] = []
     try:
         for path in paths:
             fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
             if stat.S_ISFIFO(os.fstat(fds[-1]).st_mode):
                 os.close(fds.pop())  # holds nothing that could be made durable
-        yield fds
-    finally:
-        for fd in fds:
-            os.close(fd)
+    except BaseException:
+        _close(fds)
+        raise
+    return fds
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 def remove_tree(path: Path | str) -> None:

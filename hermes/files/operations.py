@@ -2,71 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
-from threading import Thread
 
-_SYNC_THREADS = 8
-_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+from hermes.files.side_by_side import SideBySide, sync, try_sync
 
-
-def _sync(fd: int) -> None:
-    """Sync to the medium: on macOS ``fsync`` alone stops at the drive's own cache."""
-    if _FULL_SYNC is not None:
-        fcntl.fcntl(fd, _FULL_SYNC)
-    else:
-        os.fsync(fd)
-
-
-def _try_sync(fd: int) -> OSError | None:
-    try:
-        _sync(fd)
-    except OSError as error:
-        return error
-    return None
-
-
-class _SideBySide:
-    """Threads that sync what they are handed, started when first needed.
-
-    A pool of ``concurrent.futures`` does the same, but its bookkeeping took as long as the disk.
-    """
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew, without threads."""
-        self._tasks: SimpleQueue[tuple[int, SimpleQueue[OSError | None]]] = SimpleQueue()
-        self._started = 0
-
-    def begin(self, fds: Sequence[int]) -> Callable[[], list[OSError]]:
-        """Begin to sync all; the function returned waits for the end and says what went wrong."""
-        done: SimpleQueue[OSError | None] = SimpleQueue()
-        self._start(len(fds))
-        for fd in fds:
-            self._tasks.put((fd, done))
-
-        def wait() -> list[OSError]:
-            return [error for error in [done.get() for _ in fds] if error is not None]
-
-        return wait
-
-    def _start(self, wanted: int) -> None:
-        while self._started < min(wanted, _SYNC_THREADS):
-            Thread(target=self._work, name="hermes-sync", daemon=True).start()
-            self._started += 1
-
-    def _work(self) -> None:
-        while True:
-            fd, done = self._tasks.get()
-            done.put(_try_sync(fd))
-
-
-_side_by_side = _SideBySide()
-os.register_at_fork(after_in_child=_side_by_side.forget)  # a fork takes no thread along
+_side_by_side = SideBySide()
+os.register_at_fork(after_in_child=_side_by_side.begin_anew)
 
 
 class Operations:
@@ -84,12 +26,12 @@ class Operations:
 
     def fsync(self, fd: int) -> None:
         """Make the file's data and size durable, or a folder's names."""
-        _sync(fd)
+        sync(fd)
 
     def sync_all(self, fds: Sequence[int]) -> None:
         """Make all of ``fds`` durable; side by side, for the disk then commits them together."""
         wait = _side_by_side.begin(fds[1:])
-        first = _try_sync(fds[0])
+        first = try_sync(fds[0])
         for error in [*([first] if first else []), *wait()]:  # all have ended: they are closed next
             raise error
 
