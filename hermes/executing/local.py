@@ -97,7 +97,7 @@ def run(
     """
     strays.adopt_orphans()
     mark = f"{MARK_VARIABLE}={environment.get(MARK_VARIABLE, '')}"
-    began = monotonic()
+    began, since = monotonic(), strays.moment()
     try:
         process = _start(command, folder, environment, mark, joined=stderr is None)
     except (OSError, ValueError) as error:
@@ -105,7 +105,7 @@ def run(
     except BaseException:
         strays.sweep(-1, mark)  # it may have been started when the exception came
         raise
-    run = _Run(process, stdout, stderr or stdout, tick)
+    run = _Run(process, stdout, stderr or stdout, since, tick)
     try:
         begun()
         timed_out = run.until_end_or_limit(limit_seconds, grace_seconds)
@@ -192,6 +192,7 @@ class _Run:
         process: subprocess.Popen[bytes],
         stdout: Log,
         stderr: Log,
+        since: int,
         tick: Callable[[], None],
     ) -> None:
         self._process = process
@@ -200,7 +201,7 @@ class _Run:
         self._sinks: dict[int, Log] = {}
         self._poll = select.poll()
         self._ended = False
-        self._started = strays.started(process.pid)
+        self._since = since
         self._resources: _Resources | None = None
         self._pidfd = _open_pidfd(process.pid)
         for pipe, log in ((process.stdout, stdout), (process.stderr, stderr)):
@@ -238,7 +239,7 @@ class _Run:
         return alive
 
     def _living(self, mark: str) -> int:
-        return strays.living(self._process.pid, mark, self._started)
+        return strays.living(self._process.pid, mark, self._since)
 
     def finish(self, mark: str) -> _Resources:
         """Kill and reap what is left, take in what was printed, and close everything."""
@@ -246,7 +247,7 @@ class _Run:
         self._tick = _silence
         self._wait(None)
         resources = self._reap()
-        strays.sweep(self._process.pid, mark, self._started)
+        strays.sweep(self._process.pid, mark, self._since)
         strays.MARKS.discard(mark)
         try:
             self._drain()

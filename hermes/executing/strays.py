@@ -40,6 +40,7 @@ _KERNEL_THREAD = 0x00200000
 _PATIENCE_SECONDS = 5.0
 _STEP_SECONDS = 0.002
 _EXEC_LOOKS = 5
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _adopting: dict[int, bool] = {}
 
 
@@ -66,17 +67,21 @@ def adopt_orphans() -> None:
     _adopting[os.getpid()] = True
 
 
-def started(pid: int) -> int:
-    """Return when a process started, for ``sweep`` and ``living``; never where it is unknown."""
-    entry = _entry(pid) if _LINUX else None
-    return entry.started if entry is not None else sys.maxsize
+def moment() -> int:
+    """Return now as the process table tells when processes started, for ``sweep`` and ``living``.
+
+    Never, where there is no such table.
+    """
+    if not _LINUX:
+        return sys.maxsize
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND // 1_000_000_000
 
 
 def sweep(group: int, mark: str, since: int = sys.maxsize) -> None:
     """Kill and reap what is left of a command whose main process has been reaped.
 
     ``mark`` is a word ``NAME=value`` that its environment has and no other run's; ``since`` is
-    when its main process ``started``.
+    the ``moment`` before its main process was started.
     """
     if not _LINUX:
         return
