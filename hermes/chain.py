@@ -43,6 +43,10 @@ class Chained(Protocol):
 
 Record = TypeVar("Record", bound=Chained)
 
+_ours: dict[Path, tuple[bytes, int]] = {}
+"""The last line that this process wrote to a chain, and its ``seq``: as a rule it still is the
+last one, and need not be parsed."""
+
 
 @dataclass(frozen=True)
 class Part(Generic[Record]):
@@ -73,12 +77,13 @@ def append(
         return codec.to_line(made[-1])
 
     try:
-        files.append(path, build, durable=durable)
+        line = files.append(path, build, durable=durable)
     except OSError as error:
         if broken_file(error) is None:
             raise
         reason = f"cannot be appended to ({error.strerror})"
         raise BrokenFile(str(path), reason, _REMEDY) from None
+    _ours[path] = (line[:-1], made[-1].seq)
     return made[-1]
 
 
@@ -167,6 +172,9 @@ def _continue(
     """Return ``seq`` and ``previous`` of the next line."""
     if not tail:
         return 1, None
+    line, seq = _ours.get(path, (b"", 0))
+    if tail[-1] == line:
+        return seq + 1, codec.digest(line)
     last = _last_whole(record_type, tail)
     if last is None:  # much garbage: the chain may go on before what was read
         last = _last_whole(record_type, (files.read(path) or b"").split(b"\n"))

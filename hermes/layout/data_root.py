@@ -148,11 +148,11 @@ class Layout:
 
     def guard(self, experiment: str) -> Path:
         """The lock file under which an experiment's lease is changed and its runs sealed."""
-        return self.locks / f"{experiment}.guard"
+        return _in(self.locks, f"{experiment}.guard")
 
     def lease(self, experiment: str) -> Path:
         """The lease file of an experiment."""
-        return self.locks / f"{experiment}.lease.json"
+        return _in(self.locks, f"{experiment}.lease.json")
 
     def heartbeat(self, experiment: str) -> Path:
         """The sign of life of the lease's owner."""
@@ -173,7 +173,7 @@ class Layout:
 
     def sandbox(self, experiment: str, slot: int = 0) -> Path:
         """The folder that holds the sandbox of one slot of an experiment."""
-        return self.scratch / "sandboxes" / f"{experiment}.{slot}"
+        return _in(self.scratch, f"sandboxes/{experiment}.{slot}")
 
     @cached_property
     def reproductions(self) -> Path:
@@ -209,7 +209,14 @@ class Layout:
         return self.scratch / "calls" / experiment
 
 
+# The same object while others need it too: making a path is dearer than asking it.
+
+
 @lru_cache(maxsize=1024)
 def _experiment(experiments: Path, name: str) -> ExperimentLayout:
-    """Return the same object while others need it too: making a path is dearer than asking it."""
     return ExperimentLayout(experiments / name)
+
+
+@lru_cache(maxsize=1024)
+def _in(folder: Path, name: str) -> Path:
+    return folder / name

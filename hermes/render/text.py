@@ -81,7 +81,7 @@ def json_block(params: Mapping[str, ParamValue], where: str) -> str:
     ``where`` names the place that has them whole. No string in it can close the fence: JSON
     writes a newline as an escape, so every line begins with a brace or a quote.
     """
-    text = codec.to_json(params, pretty=True).decode().rstrip("\n")
+    text = codec.to_lined_json(params).decode().rstrip("\n")
     if len(text) > _JSON_LIMIT:
         return f"{fenced(text, limit=_JSON_LIMIT)}\n\nCut here; whole in {where}."
     if not text.isascii():

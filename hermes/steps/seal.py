@@ -37,7 +37,7 @@ class Sealing:
     planned: Planned
     line: IndexLine
     offset: int
-    write: Callable[[], tuple[IndexLine, int] | None]
+    write: Callable[[], _Entered | None]
 
 
 def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine | None:
@@ -106,15 +106,27 @@ def settle(session: Session) -> IndexLine | None:
     if ended is None:
         session.fenced_out = True
         return None
-    line, length = ended
+    line = ended.line
     session.previous_sha256 = line.sha256
-    if replace(line, sha256="") == sealing.line:
-        _confirm(session, sealing, line, length)
-    else:  # it was sealed before, by an attempt that crashed
+    if ended.is_as_judged:
+        _confirm(session, sealing, ended)
+    else:
         session.state = history.read(session.lab, session.experiment).state
     _review(session)
     promote(session, line)
     return line
+
+
+@dataclass(frozen=True)
+class _Entered:
+    """A run in history: its line, and what the index grew by, in bytes.
+
+    Not ``is_as_judged`` when it was sealed before, by an attempt that was cut short.
+    """
+
+    line: IndexLine
+    length: int
+    is_as_judged: bool
 
 
 @dataclass(frozen=True)
@@ -127,10 +139,8 @@ class _Closed:
     decision: Decision | None
 
 
-def _write(
-    lab: Lab, lease: Lease, planned: Planned, closed: _Closed
-) -> tuple[IndexLine, int] | None:
-    """Write the run into history; returns its line and what the index grew by, in bytes."""
+def _write(lab: Lab, lease: Lease, planned: Planned, closed: _Closed) -> _Entered | None:
+    """Write the run into history; None when the lease is no longer ours."""
     manifest, metrics, decision = closed.manifest, closed.metrics, closed.decision
     bundle = lab.bundles.seal(
         planned.folder,
@@ -148,14 +158,14 @@ def _write(
     lab.record("sealed", manifest.experiment, line.run_id, detail)
     lab.packages.recycle(planned.folder)
     put_by(lab, manifest.experiment, line)
-    return line, len(written)
+    return _Entered(line, len(written), is_as_judged=bundle.metrics is metrics)
 
 
-def _confirm(session: Session, sealing: Sealing, line: IndexLine, length: int) -> None:
+def _confirm(session: Session, sealing: Sealing, ended: _Entered) -> None:
     """Complete the folded line, and count its bytes unless they have been read meanwhile."""
-    state = session.state
-    recent = tuple(line if item == sealing.line else item for item in state.recent)
-    unread = length if state.metrics_bytes == sealing.offset else 0
+    state, line = session.state, ended.line
+    recent = tuple(line if item.seq == line.seq else item for item in state.recent)
+    unread = ended.length if state.metrics_bytes == sealing.offset else 0
     session.state = replace(state, recent=recent, metrics_bytes=state.metrics_bytes + unread)
 
 

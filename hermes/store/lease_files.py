@@ -11,6 +11,7 @@ import contextlib
 import errno
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,7 +86,7 @@ class LeaseFiles:
 
         Writes: the lease file, by rename, synced.
         """
-        files.replace(self._layout.lease(lease.experiment), codec.to_json(lease), durable=True)
+        files.replace(self._layout.lease(lease.experiment), _bytes(lease), durable=True)
 
     def write_beat(self, experiment: str, beat: Beat) -> None:
         """Put a beat in place.
@@ -96,7 +97,7 @@ class LeaseFiles:
 
     def is_current(self, lease: Lease) -> bool:
         """Say whether the lease file holds just this lease."""
-        return self.content(lease.experiment) == codec.to_json(lease)
+        return self.content(lease.experiment) == _bytes(lease)
 
     def held(self) -> list[Lease]:
         """Return every lease that is held; files that cannot be read are left out."""
@@ -148,6 +149,11 @@ class LeaseFiles:
     def _names(self, kind: str) -> list[str]:
         names = files.list_folder(self._layout.locks)
         return [name.removesuffix(kind) for name in names if name.endswith(kind)]
+
+
+@lru_cache(maxsize=64)
+def _bytes(lease: Lease) -> bytes:
+    return codec.to_json(lease)
 
 
 def _content(path: Path) -> bytes | None:
