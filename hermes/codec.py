@@ -10,7 +10,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
@@ -101,7 +101,7 @@ def to_lined_json(record: object) -> bytes:
     For files that people read and programs write often: an indent at every depth costs ten times
     as much. Raises ValueError for NaN and infinity.
     """
-    lines = (f"{_beginning(name)}{_spaced(value)}" for name, value in _fields(record))
+    lines = (f"{_beginning(name)}{_spaced(value)}" for name, value in shallow(record).items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     return text.encode("utf-8", "backslashreplace")
 
@@ -118,10 +118,11 @@ def _beginning(name: str) -> str:
     return f"  {_COMPACT.encode(name)}: "
 
 
-def _fields(record: object) -> Iterable[tuple[str, object]]:
+def shallow(record: object) -> dict[str, Any]:
+    """Return the fields of a record (or mapping) by name; what is in them stays as it is."""
     opened = _opened(record)
     assert isinstance(opened, dict)
-    return opened.items()
+    return opened
 
 
 def plain(value: object) -> Any:

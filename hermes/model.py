@@ -266,20 +266,6 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Package:
-    """``dispatch.json``: the facts of a package that are not the run's."""
-
-    schema_version: int
-    dispatch_id: str
-    experiment: str
-    run_id: str
-    created_at: str
-    lease_id: str
-    attempt: int
-    rerunnable: bool
-
-
-@dataclass(frozen=True)
 class IndexLine:
     """One line of ``metrics.jsonl``: a sealed run, in sealing order (``seq`` from 1)."""
 

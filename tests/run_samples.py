@@ -11,13 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hermes import files
-from hermes.layout import Layout, PackageLayout, dispatch_id, run_id
+from hermes.layout import Layout, PackageLayout, run_id
 from hermes.model import (
     Execution,
     Manifest,
     Origin,
     Outcome,
-    Package,
     RunMetrics,
     Usage,
 )
@@ -59,21 +58,6 @@ def planned(iteration: int = 1, *, at: int | None = None, **changes) -> Manifest
         planned_at=planned_at,
     )
     return replace(draft, **changes)
-
-
-def package_of(draft: Manifest, **changes) -> Package:
-    """Return the facts of the package that carries a planned run."""
-    facts = Package(
-        schema_version=1,
-        dispatch_id=dispatch_id(draft.experiment, draft.iteration),
-        experiment=draft.experiment,
-        run_id=draft.run_id,
-        created_at=draft.planned_at,
-        lease_id=draft.lease_id,
-        attempt=1,
-        rerunnable=True,
-    )
-    return replace(facts, **changes)
 
 
 def value_of(iteration: int) -> float:
@@ -159,9 +143,7 @@ class Conveyor:
     def plan(self, iteration: int, *, at: int | None = None) -> tuple[Manifest, PackageLayout]:
         """Publish the package of a run."""
         draft = planned(iteration, at=at)
-        folder, syncing = self.packages.publish_running(
-            package_of(draft), draft, PLAN, worker=self.worker
-        )
+        folder, syncing = self.packages.publish_running(draft, PLAN, worker=self.worker)
         syncing.wait()
         self.promise(f"planned {draft.run_id}")
         return draft, folder
@@ -220,18 +202,19 @@ class Conveyor:
 
     def reclaim(self, folder: PackageLayout, *, is_sealed: bool) -> None:
         """Complete or clear away one package that an earlier owner left."""
-        content, stage = self.packages.read(folder), self.packages.stage_of(folder)
+        draft, stage = self.packages.read(folder), self.packages.stage_of(folder)
         if is_sealed or stage == "empty":
             self.packages.discard(folder)
-        elif content is None:
+        elif draft is None:
             self.packages.set_aside(folder, "its files are damaged")
         else:
-            self.complete(content[1], folder, stage)
+            self.complete(draft, folder, stage)
 
     def complete(self, draft: Manifest, folder: PackageLayout, stage: str) -> None:
         """Take a package over and bring it to its end."""
         ours = self.packages.take_over(folder, worker=self.worker)
         assert ours is not None
+        self.packages.restore(ours)
         execution = self.packages.read_execution(ours)
         if stage == "planned":
             execution = self.execute(draft, ours)

@@ -132,14 +132,14 @@ def test_what_is_sealed_is_not_in_flight_though_its_package_is_still_there(lab, 
     kept = shutil.copytree(package.folder, tmp_path / "kept")
     burst(lab, "exp", 1)
     shutil.copytree(kept, package.folder)
-    assert lab.packages.read(package)[1].run_id == draft.run_id
+    assert lab.packages.read(package).run_id == draft.run_id
     project(lab, "exp")
     assert board_of(lab).in_flight == ()
 
 
 def test_a_package_that_is_not_whole_is_none(lab):
     _, package = planned(lab)
-    package.draft.write_bytes(package.draft.read_bytes()[:-20])
+    package.dispatch.write_bytes(package.dispatch.read_bytes()[:-20])
     project(lab, "exp")
     assert board_of(lab).in_flight == ()
 

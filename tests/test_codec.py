@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from run_samples import execution_of, finished, metrics_of, package_of, planned
+from run_samples import execution_of, finished, metrics_of, planned
 
 from hermes import codec
 from hermes.model import (
@@ -20,7 +20,6 @@ from hermes.model import (
     Json,
     Manifest,
     Outcome,
-    Package,
     RunMetrics,
 )
 from hermes.store.index import index_line
@@ -70,7 +69,6 @@ def sample_line() -> IndexLine:
 
 RECORDS = [
     (Manifest, sample_manifest()),
-    (Package, package_of(planned())),
     (Execution, execution_of(planned())),
     (RunMetrics, metrics_of(planned(), execution_of(planned()))),
     (IndexLine, sample_line()),
@@ -203,7 +201,7 @@ def test_no_garbage_passes_for_a_line(data):
 
 
 def test_a_line_of_another_record_is_none():
-    assert codec.from_line(IndexLine, codec.to_line(package_of(planned()))) is None
+    assert codec.from_line(IndexLine, codec.to_line(planned())) is None
 
 
 def test_every_beginning_of_a_line_is_refused():

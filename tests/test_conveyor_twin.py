@@ -78,9 +78,9 @@ class Twin(RuleBasedStateMachine):
     def _seal(self, number: int, *, ours: bool = True) -> None:
         folder = self.found(number)
         self.lab.repair_index()
-        content = self.lab.packages.read(folder)
+        draft = self.lab.packages.read(folder)
         execution = self.lab.packages.read_execution(folder)
-        sealed = self.lab.seal(content[1], folder, execution, ours=ours)
+        sealed = self.lab.seal(draft, folder, execution, ours=ours)
         assert (sealed is not None) == ours
         if ours:
             del self.stages[number]

@@ -89,10 +89,7 @@ KINDS = [
         for name in ("manifest.json", "metrics.json", "plan.md", "RESULT.md", "stdout.log")
     ),
     Kind(f"{VICTIM}/runs/MIDDLE/artifacts/note.txt", heals=False),
-    *(
-        Kind(f"dispatch/running/PACKAGE/{name}", heals=False, named_by="victim-00000")
-        for name in ("dispatch.json", "draft.json")
-    ),
+    Kind("dispatch/running/PACKAGE/dispatch.json", heals=False, named_by="victim-00000"),
     *(
         Kind(f"dispatch/running/PACKAGE/{name}", named_by="victim-00000")
         for name in ("execution.json", "run/manifest.json", "run/plan.md", "run/stdout.log")
@@ -620,7 +617,7 @@ def test_a_damaged_ledger_is_kept_and_the_new_one_tells_of_every_sealed_run(worl
 def test_a_run_whose_package_is_damaged_is_kept_for_a_person(world):
     lab = world.renew()
     package = world.root / world.path("dispatch/running/PACKAGE")
-    (package / "draft.json").write_bytes(b"")
+    (package / "dispatch.json").write_bytes(b"")
     output = (package / "run" / "stdout.log").read_bytes()
     go_on(world, "run_once")
     (kept,) = lab.layout.complete.iterdir()

@@ -393,7 +393,7 @@ class WithoutDraft(Bundles):
     """Writes the final manifest over the only copy of the planned one."""
 
     def seal(self, package, *args, **kwargs):
-        files.remove(package.draft)
+        files.remove(package.dispatch)
         return super().seal(package, *args, **kwargs)
 
 
@@ -450,10 +450,9 @@ def _syncs(record: Record) -> list[int]:
 
 @pytest.mark.slow
 def test_no_sync_can_be_left_out(place):
-    """But one: a plan is durable already; it is synced again because a command may change it."""
     whole = record_of(place / "root")
     needless = [
-        number
+        whole.trace[number - 1]
         for number in _syncs(whole)
         if not power_faults(
             place,
@@ -461,8 +460,8 @@ def test_no_sync_can_be_left_out(place):
             range(number, whole.calls + 1),
         )
     ]
-    plans = [number for number in _syncs(whole) if whole.trace[number - 1].endswith("plan.md")]
-    assert needless == plans[1::2]
+    assert _syncs(whole)
+    assert needless == []
 
 
 def test_leaving_out_the_commit_is_noticed(place):

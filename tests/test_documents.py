@@ -42,7 +42,6 @@ from hermes.model import (
     IndexLine,
     Lease,
     Manifest,
-    Package,
     Proposal,
     RunMetrics,
     Trial,
@@ -171,7 +170,7 @@ def test_the_format_page_names_tests_that_exist():
 def test_the_format_page_names_every_field_of_every_record():
     page = (ROOT / "docs" / "FORMAT.md").read_text()
     words = set(re.findall(r"[a-z_0-9]+", page))
-    records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat, Package)
+    records = (Manifest, RunMetrics, IndexLine, JournalRecord, Event, Lease, Beat)
     people = (Approval, Asked, Proposal, Exchange, Attempt, Answer)
     views = (*people, Status, AsOf, Blackboard, InFlight, Trial, Discovery, StrategyTally)
     found = (Findings, TierFindings, Plateau, NearMisses, NearMiss, Importance, Parameter, Failure)

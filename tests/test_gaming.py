@@ -183,7 +183,7 @@ OUTSIDE = {
         "SPEC.yaml",
     ),
     "the end of the run": ("echo '{}' > $LAB_RUN_DIR/../execution.json", "execution.json"),
-    "the plan of the run": ("echo '{}' > $LAB_RUN_DIR/../draft.json", "draft.json"),
+    "the plan of the run": ("echo '{}' > $LAB_RUN_DIR/../dispatch.json", "dispatch.json"),
     "a metric of the run": ("echo '{\"loss\": 0}' > $LAB_RUN_DIR/metrics.json", "run/metrics.json"),
     "a metric among artifacts": (
         "echo '{\"loss\": 0}' > $LAB_RUN_ARTIFACTS_DIR/metrics.json",

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 
 import pytest
 from crash_harness import power_loss_states, recorded
-from run_samples import EXPERIMENT, PLAN, Conveyor, execution_of, package_of, planned
+from run_samples import EXPERIMENT, PLAN, Conveyor, execution_of, planned
 
 from hermes import codec, files
 from hermes.errors import Fault
@@ -22,12 +21,10 @@ def lab(tmp_path):
 def test_a_published_package_reads_as_it_was_planned(lab):
     draft, folder = lab.plan(1)
     assert folder.folder.name == "exp-000001,a1,one"
-    package, read = lab.packages.read(folder)
-    assert package == package_of(draft)
-    assert replace(read, files={}) == draft
+    assert lab.packages.read(folder) == draft
     assert folder.run.plan.read_text() == PLAN
     assert folder.run.artifacts.is_dir()
-    assert codec.read_record(Manifest, folder.run.manifest.read_bytes()) == read
+    assert codec.read_record(Manifest, folder.run.manifest.read_bytes()) == draft
     assert lab.packages.stage_of(folder) == "planned"
 
 
@@ -38,12 +35,14 @@ def test_a_published_package_survives_a_power_cut(tmp_path, lab):
         after = Conveyor(tmp_path / "after")
         (found,) = after.packages.running()
         assert after.packages.stage_of(found.layout) == "planned", state.name
+        after.packages.restore(found.layout)
+        assert found.layout.run.plan.read_text() == PLAN, state.name
 
 
 def test_a_package_is_not_published_over_another(lab):
     draft, folder = lab.plan(1)
     with pytest.raises(Fault, match="there already"):
-        lab.packages.publish_running(package_of(draft), draft, "other", worker="one")
+        lab.packages.publish_running(draft, "other", worker="one")
     assert folder.run.plan.read_text() == PLAN
     assert os.listdir(lab.layout.running) == [folder.folder.name]
 
@@ -51,7 +50,7 @@ def test_a_package_is_not_published_over_another(lab):
 def test_a_worker_that_is_no_name_is_refused(lab):
     draft = planned()
     with pytest.raises(ValueError, match="not the name"):
-        lab.packages.publish_running(package_of(draft), draft, PLAN, worker="../out")
+        lab.packages.publish_running(draft, PLAN, worker="../out")
     assert os.listdir(lab.layout.running) == []
 
 
@@ -59,7 +58,7 @@ def test_packages_are_listed_by_experiment_and_strangers_are_not(lab):
     lab.plan(2)
     lab.plan(1)
     other = planned(7, experiment="other")
-    lab.packages.publish_running(package_of(other), other, PLAN, worker="w")[1].wait()
+    lab.packages.publish_running(other, PLAN, worker="w")[1].wait()
     for stranger in ("notes", "exp-000003", ".exp-000004,a1,w.1.0.tmp", "exp-5,a1,w", "a\nb"):
         (lab.layout.running / stranger).mkdir()
     names = [found.name.dispatch_id for found in lab.packages.running()]
@@ -104,25 +103,57 @@ def damages(data: bytes) -> list[bytes]:
     return [b"", data[: len(data) // 2], b"garbage", b"\xff\xfe", b"\0" * len(data), b"[]\n"]
 
 
-@pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "run/plan.md"])
-@pytest.mark.parametrize("number", range(6))
-def test_a_package_with_a_damaged_part_was_never_planned(lab, name, number):
+@pytest.mark.parametrize("number", range(7))
+def test_a_package_whose_facts_are_damaged_was_never_planned(lab, number):
     _, folder = lab.plan(1)
-    path = folder.folder / name
-    path.chmod(0o600)
-    path.write_bytes(damages(path.read_bytes())[number])
+    data = folder.dispatch.read_bytes()
+    folder.dispatch.unlink()
+    if number < 6:
+        folder.dispatch.write_bytes(damages(data)[number])
     assert lab.packages.stage_of(folder) == "empty"
-    assert name == "run/plan.md" or lab.packages.read(folder) is None
+    assert lab.packages.read(folder) is None
 
 
-@pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "run/plan.md"])
-def test_a_package_with_a_missing_part_was_never_planned(lab, name):
-    _, folder = lab.plan(1)
-    files.remove_tree(folder.folder / name)
-    assert lab.packages.stage_of(folder) == "empty"
+@pytest.mark.parametrize("number", range(9))
+def test_what_losing_power_took_of_a_plan_is_made_again(lab, tmp_path, number):
+    draft, folder = lab.plan(1)
+    plan, data = folder.run.plan, folder.run.plan.read_bytes()
+    plan.unlink()
+    if number < 6:
+        plan.write_bytes(damages(data)[number])
+    elif number == 7:
+        plan.mkdir()
+    elif number == 8:
+        plan.symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").write_bytes(data)
+    assert lab.packages.stage_of(folder) == "planned"
+    lab.packages.restore(folder)
+    assert plan.read_bytes() == data
+    assert not plan.is_symlink()
+    assert stat.S_IMODE(plan.stat().st_mode) == 0o444
+    lab.seal(draft, folder, lab.execute(draft, folder))
+    assert lab.bundles.verify(EXPERIMENT, draft.run_id) == []
 
 
-@pytest.mark.parametrize("name", ["dispatch.json", "draft.json", "execution.json", "run/plan.md"])
+@pytest.mark.parametrize("kind", ["missing", "file", "link", "without a manifest"])
+def test_a_plan_that_lost_its_folder_for_the_run_is_whole_all_the_same(lab, tmp_path, kind):
+    draft, folder = lab.plan(1)
+    if kind == "without a manifest":
+        folder.run.manifest.unlink()
+    else:
+        files.remove_tree(folder.run.folder)
+    if kind == "file":
+        folder.run.folder.touch()
+    elif kind == "link":
+        folder.run.folder.symlink_to(tmp_path / "nowhere")
+    assert lab.packages.stage_of(folder) == "planned"
+    lab.packages.restore(folder)
+    assert folder.run.plan.read_text() == PLAN
+    assert codec.read_record(Manifest, folder.run.manifest.read_bytes()) == draft
+    assert lab.packages.stage_of(folder) == "planned"
+
+
+@pytest.mark.parametrize("name", ["dispatch.json", "execution.json"])
 def test_a_folder_in_the_place_of_a_file_harms_only_its_package(lab, name):
     _, folder = lab.plan(1)
     lab.plan(2)
@@ -135,15 +166,19 @@ def test_a_folder_in_the_place_of_a_file_harms_only_its_package(lab, name):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"run_id": "RUN-20260131T090009.000000Z-explorer"},
         {"run_id": "../../outside"},
         {"dispatch_id": "exp-000002"},
         {"experiment": "other"},
+        {"iteration": 2},
     ],
 )
 def test_parts_that_do_not_belong_together_are_no_package(lab, changes):
-    draft, folder = lab.plan(1)
-    folder.dispatch.write_bytes(codec.to_line(package_of(draft, **changes)))
+    _, folder = lab.plan(1)
+    raw = codec.parse_line(folder.dispatch.read_bytes())
+    del raw["sum"]
+    folder.dispatch.write_bytes(codec.to_line(raw))
+    assert lab.packages.read(folder) is not None
+    folder.dispatch.write_bytes(codec.to_line({**raw, **changes}))
     assert lab.packages.read(folder) is None
 
 
@@ -223,7 +258,7 @@ def test_a_planned_package_that_is_taken_over_is_durable(tmp_path, lab, monkeypa
     record = recorded(tmp_path, take)
     assert before.calls == 0
     synced = {what.rpartition("/")[2] for what in record.trace if what.startswith("sync")}
-    assert synced >= {"running", "exp-000001,a1,two", "dispatch.json", "draft.json", "plan.md"}
+    assert synced >= {"running", "exp-000001,a1,two", "dispatch.json"}
 
 
 def test_a_survivor_of_the_command_cannot_write_into_detached_logs(lab):

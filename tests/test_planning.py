@@ -36,7 +36,7 @@ def test_a_plan_names_everything_that_is_known_before_the_run(lab, tmp_path):
     with opened(lab, "exp", ATTENDED) as session:
         planned = plan(session)
         assert isinstance(planned, Planned)
-        _, draft = lab.packages.read(planned.folder)
+        draft = lab.packages.read(planned.folder)
     assert (draft.iteration, draft.trial, draft.role, draft.seed) == (2, 2, "builder", 7)
     assert (draft.outcome, draft.seq, draft.completed_at) == (None, None, None)
     assert draft.spec_sha256 == lab.journal("exp").read().records[0].spec_sha256

@@ -17,13 +17,8 @@ class PackageLayout:
 
     @cached_property
     def dispatch(self) -> Path:
-        """The package's own facts."""
+        """The run as it was planned."""
         return self.folder / "dispatch.json"
-
-    @cached_property
-    def draft(self) -> Path:
-        """The manifest as it was planned."""
-        return self.folder / "draft.json"
 
     @cached_property
     def execution(self) -> Path:

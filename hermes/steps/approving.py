@@ -150,8 +150,7 @@ def _fate(lines: list[JournalRecord]) -> str:
 
 def _is_being_made(lab: Lab, experiment: str, waiting: Waiting) -> bool:
     """Say whether somebody makes the proposal's trial without having asked."""
-    found = [lab.packages.read(item.layout) for item in lab.packages.running(experiment)]
-    drafts = [content[1] for content in found if content is not None]
+    drafts = lab.packages.drafts(experiment)
     return any(draft.trial >= waiting.asked.trial for draft in drafts)
 
 

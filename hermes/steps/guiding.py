@@ -67,8 +67,8 @@ def _withdraw_planned(session: Session) -> None:
     """
     packages = session.lab.packages
     for found in packages.running(session.experiment):
-        content = packages.read(found.layout)
-        is_let_run = content is None or _is_let_run(content[1])
+        draft = packages.read(found.layout)
+        is_let_run = draft is None or _is_let_run(draft)
         if not is_let_run and packages.stage_of(found.layout) == "planned":
             packages.discard(found.layout)
 

@@ -9,8 +9,8 @@ from hermes import policy
 from hermes.clock import format_time, parse_time
 from hermes.errors import BrokenFile, RequestError
 from hermes.files import Syncing
-from hermes.layout import PackageLayout, dispatch_id, run_id
-from hermes.model import SCHEMA_VERSION, Manifest, Origin, Outcome, Package, Params, Phase
+from hermes.layout import PackageLayout, run_id
+from hermes.model import SCHEMA_VERSION, Manifest, Origin, Outcome, Params, Phase
 from hermes.spec import Spec
 from hermes.steps.coding import needs_baseline
 from hermes.steps.commissioning import agent_of
@@ -27,7 +27,6 @@ UNASKED = "what a person asked for was withdrawn"
 class Planned:
     """A package in our hands that waits to be executed; ``syncing`` while it is not yet durable."""
 
-    package: Package
     folder: PackageLayout
     manifest: Manifest
     syncing: Syncing | None = field(default=None, compare=False)
@@ -202,18 +201,16 @@ def _begin(session: Session, planned: Planned) -> None:
 def _waiting(session: Session) -> Planned | None:
     """Return a package that was planned and never started; one of another SPEC is removed."""
     packages = session.lab.packages
-    flying = {planned.folder for planned in session.in_flight}
-    if session.sealing is not None:
-        flying.add(session.sealing.planned.folder)
-    for found in packages.running(session.experiment):
-        if found.layout not in flying and packages.stage_of(found.layout) == "planned":
-            content = packages.read(found.layout)
-            if content is not None and not _is_ordered(session, content[1]):
+    while session.left_planned:
+        folder = session.left_planned.pop(0)
+        if packages.stage_of(folder) == "planned":
+            draft = packages.read(folder)
+            if draft is not None and not _is_ordered(session, draft):
                 continue  # it waits for whoever makes runs of all kinds
-            whole = content is not None and is_there(session, content[1])
-            if whole and content is not None and content[1].spec_sha256 == session.loaded.sha256:
-                return Planned(content[0], found.layout, content[1])
-            packages.discard(found.layout)
+            whole = draft is not None and is_there(session, draft)
+            if whole and draft is not None and draft.spec_sha256 == session.loaded.sha256:
+                return Planned(folder, draft)
+            packages.discard(folder)
     return None
 
 
@@ -245,21 +242,9 @@ def _place(session: Session, idea: Idea) -> Planned:
     from hermes.render.run_text import plan_text
 
     manifest = _draft(session, idea)
-    package = Package(
-        schema_version=SCHEMA_VERSION,
-        dispatch_id=dispatch_id(session.experiment, manifest.iteration),
-        experiment=session.experiment,
-        run_id=manifest.run_id,
-        created_at=manifest.planned_at,
-        lease_id=session.lease.lease_id,
-        attempt=1,
-        rerunnable=True,
-    )
     text = plan_text(session.spec, manifest, session.state, exchange=idea.proposal.exchange)
-    folder, syncing = session.lab.packages.publish_running(
-        package, manifest, text, worker=session.worker
-    )
-    return Planned(package, folder, manifest, syncing)
+    folder, syncing = session.lab.packages.publish_running(manifest, text, worker=session.worker)
+    return Planned(folder, manifest, syncing)
 
 
 def _check_slots(session: Session, spec: Spec) -> None:

@@ -98,9 +98,7 @@ def _in_flight(lab: Lab, experiment: str) -> list[InFlight]:
     """Return the points of the packages that carry a run which is not sealed."""
     from hermes.blackboard import point
 
-    packages = lab.packages
-    found = (packages.read(package.layout) for package in packages.running(experiment))
-    drafts = [content[1] for content in found if content is not None]
+    drafts = lab.packages.drafts(experiment)
     return [point(draft) for draft in drafts if not lab.bundles.has(experiment, draft.run_id)]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from hermes import codec, files
 from hermes.errors import Busy
 from hermes.layout import PackageLayout, parse_package
-from hermes.model import Execution, Manifest, Outcome, Package, Usage
+from hermes.model import Execution, Manifest, Outcome, Usage
 from hermes.steps import items
 from hermes.steps.coding import is_whole
 from hermes.steps.consulting import clear_calls
@@ -18,6 +18,8 @@ from hermes.steps.session import Session
 
 def reconcile(session: Session) -> None:
     """Bring the packages of an experiment we hold into order.
+
+    What was planned and never started is left for the session to take up.
 
     Writes: sealed bundles for runs that had ended or were cut off, and the removal of what is
     left over.
@@ -36,14 +38,18 @@ def reconcile(session: Session) -> None:
 def _settle(session: Session, folder: PackageLayout) -> None:
     """Do with a package what its place and its files call for (docs/FORMAT.md, section 7)."""
     packages = session.lab.packages
-    content = packages.read(folder)
+    draft = packages.read(folder)
     stage = packages.stage_of(folder)
     if stage == "empty" or _is_past(session, folder) or _holds_sealed_run(session, folder):
         packages.discard(folder)
-    elif content is None:
-        packages.set_aside(folder, "its dispatch.json or its plan cannot be read")
-    elif stage != "planned":
-        _seal_remains(session, folder, *content)
+    elif draft is None:
+        packages.set_aside(folder, "its dispatch.json cannot be read")
+    else:
+        packages.restore(folder)
+        if stage == "planned":
+            session.left_planned.append(folder)
+        else:
+            _seal_remains(session, folder, draft)
 
 
 def _is_past(session: Session, folder: PackageLayout) -> bool:
@@ -67,9 +73,7 @@ def _holds_sealed_run(session: Session, folder: PackageLayout) -> bool:
     return session.lab.bundles.has(session.experiment, manifest.run_id)
 
 
-def _seal_remains(
-    session: Session, folder: PackageLayout, package: Package, manifest: Manifest
-) -> None:
+def _seal_remains(session: Session, folder: PackageLayout, manifest: Manifest) -> None:
     from hermes.executing.run import passed_over
     from hermes.executing.strays import stop_marked
 
@@ -85,7 +89,7 @@ def _seal_remains(
         else:
             execution = _interrupted(session, manifest)
             session.lab.record("interrupted", session.experiment, manifest.run_id)
-    seal(session, Planned(package, folder, manifest), execution)
+    seal(session, Planned(folder, manifest), execution)
 
 
 def _interrupted(session: Session, manifest: Manifest) -> Execution:

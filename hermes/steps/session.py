@@ -17,6 +17,7 @@ from hermes import history
 from hermes.decisions import Intent
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
+from hermes.layout import PackageLayout
 from hermes.model import Json, Lease, Phase, Trial
 from hermes.state import ExperimentState, current_tier
 from hermes.steps.mending import read_mended
@@ -94,6 +95,7 @@ class Session:
         last = lab.index(experiment).last()
         self.previous_sha256: str | None = last.sha256 if last else None
         self.last_planned_at: str = last.planned_at if last else ""
+        self.left_planned: list[PackageLayout] = []  # by an earlier owner, and never started
         self.in_flight: list[Planned] = []  # planned, and neither sealed nor given up
         self.sealing: Sealing | None = None  # judged, and not yet history
         self._executors: dict[int, Executor] = {}

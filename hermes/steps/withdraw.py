@@ -66,9 +66,7 @@ def withdraw(lab: Lab, experiment: str, name: str, note: str) -> Withdrawn:
 
 def _in_flight(lab: Lab, experiment: str, name: str) -> Manifest | None:
     """Return the plan that takes the request up, of those that wait or run."""
-    packages = lab.packages
-    found = [packages.read(item.layout) for item in packages.running(experiment)]
-    drafts = (content[1] for content in found if content is not None)
+    drafts = lab.packages.drafts(experiment)
     return next((draft for draft in drafts if name in (draft.request, *draft.ideas)), None)
 
 

@@ -1,42 +1,85 @@
 """What stands in the files of a package, and whether it belongs together. For ``packages`` alone.
 
-Limit first: nothing here is trusted before it agrees: the folder's name, ``dispatch.json``,
-``draft.json`` and the plan each name the run or its digest.
+Limit first: nothing here is trusted before it agrees: the folder's name and ``dispatch.json``
+name the same run. All that planning puts into ``run/`` can be made from ``dispatch.json`` again.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hermes import codec, files
-from hermes.layout import RUN_ID, PackageLayout, parse_package
-from hermes.model import FileDigest, Manifest, Package
+from hermes.layout import RUN_ID, PackageLayout, PackageName, parse_package
+from hermes.model import Manifest
 
 READ_ONLY = 0o444
-_PLAN = "plan.md"
 _ARTIFACTS = "artifacts"
-_OWN_FILES = frozenset({"dispatch.json", "draft.json", "execution.json", _ARTIFACTS})
-PLANNED = frozenset({"manifest.json", _PLAN, _ARTIFACTS})  # what planning puts into run/
-MADE = (".", "dispatch.json", "draft.json", "run", f"run/{_PLAN}")  # what makes a plan durable
+_OWN_FILES = frozenset({"dispatch.json", "execution.json", _ARTIFACTS})
+PLANNED = frozenset({"manifest.json", "plan.md", _ARTIFACTS})  # what planning puts into run/
+MADE = (".", "dispatch.json")  # what makes a plan durable
 
 
-def build(package_layout: PackageLayout, package: Package, draft: Manifest, plan: str) -> None:
-    """Make the content of a package; the draft names the plan's digest, so a cut one shows.
+def build(package: PackageLayout, dispatch_id: str, draft: Manifest, plan: str) -> None:
+    """Make the content of a package.
 
     Writes: all files and folders of a planned package, not synced.
     """
-    text = plan.encode("utf-8", "backslashreplace")
-    draft = replace(draft, files={_PLAN: FileDigest(codec.digest(text), len(text))})
-    run = package_layout.run
-    write(package_layout.dispatch, codec.to_line(package))
-    write(package_layout.draft, codec.to_line(draft))
+    write(package.dispatch, bound(dispatch_id, {**codec.shallow(draft), "plan": plan}))
+    run = package.run
     files.make_folder(run.folder)
-    if not files.claim(package_layout.artifacts, run.artifacts):
+    if not files.claim(package.artifacts, run.artifacts):
         files.make_folder(run.artifacts)
-    files.give_name(package_layout.draft, run.manifest)
-    files.write_new(run.plan, text, mode=READ_ONLY)
+    files.give_name(package.dispatch, run.manifest)
+    files.write_new(run.plan, _bytes(plan), mode=READ_ONLY)
+
+
+def restore(package: PackageLayout, plan: str) -> None:
+    """Make again what losing power took of ``run/``, or left half-made, of what planning put there.
+
+    But for the folder for artifacts, which whoever executes the run makes.
+
+    Writes: as ``build``, in ``run/``.
+    """
+    run = package.run
+    if not os.path.isdir(run.folder) or os.path.islink(run.folder):
+        files.remove_tree(run.folder)
+        files.make_folder(run.folder)
+    if not files.exists(run.manifest):
+        files.give_name(package.dispatch, run.manifest)
+    if not _holds(run.plan, _bytes(plan)):
+        files.remove_tree(run.plan)
+        files.write_new(run.plan, _bytes(plan), mode=READ_ONLY)
+
+
+def _bytes(plan: str) -> bytes:
+    return plan.encode("utf-8", "backslashreplace")
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return not os.path.islink(path) and files.read(path) == data
+    except OSError:
+        return False
+
+
+def bound(dispatch_id: str, record: Mapping[str, object]) -> bytes:
+    """Return the line of a record that is one package's own."""
+    return codec.to_line({"dispatch_id": dispatch_id, **record})
+
+
+def record_in(folder: PackageLayout, path: Path) -> dict[str, Any] | None:
+    """Return what ``bound`` wrote to ``path`` for this package, parsed; None when it is not whole.
+
+    None too for what was written for another one, as a rule for that of the spent package.
+    """
+    line, name = first_line(path), id_of(folder)
+    if not line.startswith(b'{"dispatch_id":"%s",' % name.encode()):
+        return None  # so it need not be parsed
+    raw = codec.parse_line(line)
+    return raw if raw is not None and raw.get("dispatch_id") == name else None
 
 
 def write(path: Path, line: bytes) -> None:
@@ -78,36 +121,16 @@ def listing(folder: Path) -> set[str] | None:
         return None
 
 
-def dispatch_id(folder: PackageLayout) -> str:
+def id_of(folder: PackageLayout) -> str:
     """Return the id in a package's folder name; "" when that is no such name."""
     name = parse_package(folder.folder.name)
     return name.dispatch_id if name else ""
 
 
-def belong(folder: PackageLayout, package: Package, draft: Manifest) -> bool:
-    """Say whether the parts of a package are of one run, and that of the folder's name."""
-    name = parse_package(folder.folder.name)
-    return (
-        name is not None
-        and (package.dispatch_id, package.experiment) == (name.dispatch_id, name.experiment)
-        and (draft.experiment, draft.iteration) == (name.experiment, name.iteration)
-        and package.run_id == draft.run_id
-        and RUN_ID.match(draft.run_id) is not None
-    )
-
-
-def is_ready(folder: PackageLayout, draft: Manifest) -> bool:
-    """Say whether everything is there that a command needs to be started.
-
-    The folder for artifacts may be missing: while a run is sealed it is moved, and losing power
-    can lose it. Whoever executes the run makes it.
-    """
-    try:
-        text = files.read(folder.run.plan)
-    except OSError:
-        return False
-    stated = draft.files.get(_PLAN)
-    return text is not None and stated is not None and codec.digest(text) == stated.sha256
+def belongs(name: PackageName, draft: Manifest) -> bool:
+    """Say whether a planned run is that of a folder's name."""
+    named = (draft.experiment, draft.iteration) == (name.experiment, name.iteration)
+    return named and RUN_ID.match(draft.run_id) is not None
 
 
 def would_belong(temporary: str, experiment: str) -> bool:

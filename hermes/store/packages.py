@@ -4,8 +4,8 @@ Limits first: possession is the lease's business. Whoever writes here holds the 
 experiment, and takes a package over before working on what another owner left.
 What is found may have been cut off at any point; ``stage_of`` says how far it came.
 
-The three files of a package are lines with a checksum that name the run they belong to, so they
-may be written in place: one that is torn, or is another run's, counts as none. That is what
+The files of a package are lines with a checksum that name the run they belong to, so they may
+be written in place: one that is torn, or is another run's, counts as none. That is what
 allows a spent folder to be used again: making and removing files is the dearest part of a
 package, and on ext4 without a journal each removal slows down the making of files for minutes.
 """
@@ -19,25 +19,35 @@ from typing import Literal, TypeAlias
 
 from hermes import codec, files
 from hermes.errors import Fault
-from hermes.layout import Layout, PackageLayout, PackageName, package_name, parse_package
-from hermes.model import Execution, Manifest, Package
+from hermes.layout import (
+    Layout,
+    PackageLayout,
+    PackageName,
+    dispatch_id,
+    package_name,
+    parse_package,
+)
+from hermes.model import Execution, Manifest
 from hermes.store.aside import new_place
 from hermes.store.package_files import (
     MADE,
     PLANNED,
     READ_ONLY,
-    belong,
+    belongs,
+    bound,
     build,
-    dispatch_id,
-    first_line,
-    is_ready,
+    id_of,
     is_spent,
     listing,
+    record_in,
+    restore,
     would_belong,
     write,
 )
 
 Stage: TypeAlias = Literal["empty", "planned", "started", "executed"]
+
+_ATTEMPT = 1
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Packages:
         self._spent: list[Path] = []
 
     def publish_running(
-        self, package: Package, manifest: Manifest, plan_text: str, *, worker: str
+        self, manifest: Manifest, plan_text: str, *, worker: str
     ) -> tuple[PackageLayout, files.Syncing]:
         """Put a planned run into the hands of ``worker``; durable when the second was waited for.
 
@@ -66,11 +76,11 @@ class Packages:
         Writes: a folder in ``dispatch/running``, made under a temporary name.
         Raises ValueError when ``worker`` cannot be part of a name, Fault when it is there already.
         """
-        name = package_name(package.dispatch_id, package.attempt, worker)
-        target = self._layout.running / name
+        name = dispatch_id(manifest.experiment, manifest.iteration)
+        target = self._layout.running / package_name(name, _ATTEMPT, worker)
         temporary = self._workplace(target)
         try:
-            build(PackageLayout(temporary), package, manifest, plan_text)
+            build(PackageLayout(temporary), name, manifest, plan_text)
             syncing = files.place_folder(temporary, target, together=MADE)
             if syncing is None:
                 raise Fault(
@@ -124,48 +134,58 @@ class Packages:
             and experiment in (None, name.experiment)
         ]
 
-    def read(self, folder: PackageLayout) -> tuple[Package, Manifest] | None:
-        """Return a package's facts and its run as planned; None when it is half-made or damaged."""
-        package = codec.from_line(Package, first_line(folder.dispatch))
-        draft = codec.from_line(Manifest, first_line(folder.draft))
-        if package is None or draft is None or not belong(folder, package, draft):
+    def read(self, folder: PackageLayout) -> Manifest | None:
+        """Return a package's run as it was planned; None when it is half-made or damaged."""
+        name, raw = parse_package(folder.folder.name), record_in(folder, folder.dispatch)
+        if name is None or raw is None:
             return None
-        return package, draft
+        try:
+            draft = codec.decode(Manifest, raw)
+        except ValueError:
+            return None
+        return draft if belongs(name, draft) else None
+
+    def drafts(self, experiment: str) -> list[Manifest]:
+        """Return the runs of an experiment in workers' hands as they were planned."""
+        found = (self.read(package.layout) for package in self.running(experiment))
+        return [draft for draft in found if draft is not None]
 
     def stage_of(self, folder: PackageLayout) -> Stage:
         """Say how far a package came (the table in docs/FORMAT.md, section 7)."""
         found = listing(folder.run.folder)
-        if found is None:
-            return "empty"
         if self.read_execution(folder) is not None:
-            return "executed"
-        if found - PLANNED or listing(folder.run.artifacts):
+            return "empty" if found is None else "executed"
+        if found is not None and (found - PLANNED or listing(folder.run.artifacts)):
             return "started"
-        content = self.read(folder)
-        return "planned" if content and is_ready(folder, content[1]) else "empty"
+        return "empty" if self.read(folder) is None else "planned"
+
+    def restore(self, folder: PackageLayout) -> None:
+        """Put back what losing power took of the plan's part of ``run/``.
+
+        For a package that is planned, or further, and whose ``read`` is not None.
+
+        Writes: files in ``run/``, not synced.
+        """
+        raw = record_in(folder, folder.dispatch) or {}
+        restore(folder, str(raw.get("plan", "")))
 
     def record_execution(self, folder: PackageLayout, execution: Execution) -> bool:
         """Record that the command has ended; False when the package was taken from us.
 
         Writes: ``execution.json``, not synced: without it the run counts as cut off.
         """
-        bound = {"dispatch_id": dispatch_id(folder), **codec.plain(execution)}
+        line = bound(id_of(folder), codec.shallow(execution))
         try:
-            write(folder.execution, codec.to_line(bound))
+            write(folder.execution, line)
         except FileNotFoundError:
             return False
         return True
 
     def read_execution(self, folder: PackageLayout) -> Execution | None:
         """Return what executing a package gave; None when it has not ended, as far as is known."""
-        line, ours = first_line(folder.execution), dispatch_id(folder)
-        if not line.startswith(b'{"dispatch_id":"%s",' % ours.encode()):
-            return None  # as a rule that of the spent package, which need not be parsed
-        raw = codec.parse_line(line)
-        if raw is None or raw.get("dispatch_id") != ours:
-            return None
+        raw = record_in(folder, folder.execution)
         try:
-            return codec.decode(Execution, raw)
+            return None if raw is None else codec.decode(Execution, raw)
         except ValueError:
             return None
 
