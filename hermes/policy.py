@@ -209,16 +209,12 @@ def _streak_change(state: ExperimentState, spec: Spec, *, attended: bool) -> Pha
     if _infra_streak(state) >= RECENT_RUNS:
         reason = f"the lab or the machine failed {RECENT_RUNS} runs in a row, the last: "
         return PhaseChange(Phase.AWAITING_HUMAN, reason + state.recent[-1].reason)
-    streak = state.failure_streak
-    reason = f"{streak} failures in a row, the last: {last_failure(state)}"
-    if attended or spec.max_failure_streak is not None:
-        limit = streak_limit(state, spec)
-        return PhaseChange(Phase.AWAITING_HUMAN, reason) if streak >= limit else None
-    if streak >= _PAUSE_AFTER:
-        return PhaseChange(Phase.PAUSED, reason)
-    if streak >= ASK_AFTER:
-        return PhaseChange(Phase.AWAITING_HUMAN, reason)
-    return None
+    limited = attended or spec.max_failure_streak is not None
+    streak, least = state.failure_streak, streak_limit(state, spec) if limited else ASK_AFTER
+    if streak < least:
+        return None
+    phase = Phase.PAUSED if not limited and streak >= _PAUSE_AFTER else Phase.AWAITING_HUMAN
+    return PhaseChange(phase, f"{streak} failures in a row, the last: {last_failure(state)}")
 
 
 def _infra_streak(state: ExperimentState) -> int:

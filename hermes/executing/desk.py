@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hermes import files
+from hermes.executing import trees
 from hermes.executing.job import Job
 from hermes.executing.logs import Log
 from hermes.executing.slot import Pulse
@@ -142,6 +143,13 @@ class Place:
         return None
 
 
+def _real(folder: Path) -> str:
+    """Return the real name of a run's folder, which the lab has made in one of its own."""
+    rest, run = os.path.split(folder)
+    place, package = os.path.split(rest)
+    return f"{trees.real(place)}/{package}/{run}"
+
+
 @contextlib.contextmanager
 def logged(bundle: BundleLayout) -> Iterator[tuple[Log, Log]]:
     """Open the logs of a run for the body.
@@ -151,7 +159,7 @@ def logged(bundle: BundleLayout) -> Iterator[tuple[Log, Log]]:
     if not files.exists(bundle.artifacts):
         files.make_folder(bundle.artifacts)
     with contextlib.ExitStack() as logs:
-        home = os.path.realpath(bundle.folder)
+        home = _real(bundle.folder)
         stdout, stderr = Log(bundle.stdout, home=home), Log(bundle.stderr, home=home)
         logs.callback(stderr.close)
         logs.callback(stdout.close)

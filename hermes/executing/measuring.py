@@ -10,7 +10,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from hermes.errors import RequestError
 from hermes.executing import parameters, trees
@@ -86,29 +85,29 @@ class Measuring:
         )
         return Result(reading.outcome, reading.reason, reading.value, reading.secondary)
 
-    def _metrics_before(self, workspace: Workspace) -> dict[Path, trees.Signature | None]:
+    def _metrics_before(self, workspace: Workspace) -> dict[str, trees.Signature | None]:
         """Return the places of metrics.json and what stands there before the commands run.
 
         In a sandbox such a file gets an older time, so that even one that is written again at
         once, with the same content, is told from it.
         """
-        own = workspace.folder / METRICS
+        own = f"{workspace.folder}/{METRICS}"
         if not workspace.is_users_own:
             with contextlib.suppress(OSError):
                 then = os.lstat(own).st_mtime_ns - _SECOND_NS
                 os.utime(own, ns=(then, then), follow_symlinks=False)
         bundle = self._job.bundle
-        places = (own, bundle.artifacts / METRICS, bundle.metrics)
+        places = (own, f"{bundle.artifacts}/{METRICS}", str(bundle.metrics))
         return {place: _sign(place) for place in places}
 
-    def _documents(self, before: Mapping[Path, trees.Signature | None]) -> list[tuple[str, bytes]]:
+    def _documents(self, before: Mapping[str, trees.Signature | None]) -> list[tuple[str, bytes]]:
         """Read the metrics.json files that were written since ``before``."""
         found = []
         for place, sign in before.items():
             now = _sign(place)
             content = _content(place) if now is not None and now != sign else None
             if content is not None:
-                own = place.parent == self._job.bundle.artifacts
+                own = os.path.dirname(place) == str(self._job.bundle.artifacts)
                 found.append((f"artifacts/{METRICS}" if own else METRICS, content))
         return found
 
@@ -124,17 +123,17 @@ def _outputs(stdout: Log, marks: list[int]) -> list[bytes]:
     return found
 
 
-def _sign(path: Path) -> trees.Signature | None:
+def _sign(path: str) -> trees.Signature | None:
     try:
         return trees.signature(os.lstat(path))
     except OSError:
         return None
 
 
-def _content(path: Path) -> bytes | None:
+def _content(path: str) -> bytes | None:
     """Read a regular file in its own folder, also through a link that stays there, bounded."""
     real = os.path.realpath(path)
-    if not trees.is_inside(real, os.path.realpath(path.parent)):
+    if not trees.is_inside(real, os.path.realpath(os.path.dirname(path))):
         return None
     try:
         fd = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ def execute(
     Writes: logs and artifacts in the package's ``run/``, then its ``execution.json``.
     A package whose command has ended already is not run again.
     """
-    job = replace(job_for(session, planned), begun=meanwhile)
+    job = job_for(session, planned, begun=meanwhile)
     return perform(session, planned, job, session.executor(), tick=session.hold)
 
 
@@ -58,8 +57,17 @@ def perform(
     return execution
 
 
-def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
-    """Return what a planned package asks of an executor, in the sandbox of a slot."""
+def job_for(
+    session: Session,
+    planned: Planned,
+    slot: int = 0,
+    *,
+    begun: Callable[[], object] = lambda: None,
+) -> Job:
+    """Return what a planned package asks of an executor, in the sandbox of a slot.
+
+    ``begun`` is called when a command has been started.
+    """
     from hermes.executing.job import Job
     from hermes.steps.coding import code_order
 
@@ -72,6 +80,7 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
         data_root=session.lab.layout.root,
         environment=_environment(session, planned, sandbox),
         ready=planned.make_durable,
+        begun=begun,
         code=code_order(session, planned),
     )
 
