@@ -15,6 +15,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union, cast
 
 Record = TypeVar("Record")
@@ -73,6 +74,7 @@ _COMPACT = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_opened
 )
 _SPACED = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_opened)
+_EMPTY: Mapping[type, str] = {tuple: "[]", dict: "{}"}
 _PRETTY = json.JSONEncoder(allow_nan=False, ensure_ascii=False, indent=2, default=_opened)
 
 
@@ -110,7 +112,13 @@ def _spaced(value: object) -> str:
     """Write one value; the commonest ones without the encoder, which sets itself up each time."""
     if value is None:
         return "null"
-    return str(value) if type(value) is int else _SPACED.encode(value)
+    if type(value) is str:
+        return encode_basestring(value)
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, Enum):
+        return _spaced(value.value)
+    return _EMPTY[type(value)] if not value and type(value) in _EMPTY else _SPACED.encode(value)
 
 
 @lru_cache(maxsize=256)

@@ -78,7 +78,7 @@ def merge(folder: Path, target: ParamsFile, params: Params) -> None:
     hurries to the disk with a file that was emptied first.
     """
     data = merged(folder, target, params)
-    fd = os.open(folder / target.path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(f"{folder}/{target.path}", os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with open(fd, "wb", buffering=0) as stream:
         stream.write(data)
         stream.truncate()
@@ -161,7 +161,7 @@ def merged(workspace: Path, target: ParamsFile, params: Params) -> bytes:
 def _document(workspace: Path, target: ParamsFile) -> Document:
     language = LANGUAGES[Path(target.path).suffix]
     try:
-        data = files.read(workspace / target.path)
+        data = files.read(f"{workspace}/{target.path}")
         if data is None:
             raise RequestError(
                 f"params_file: there is no {target.path} in {workspace}.",

@@ -87,30 +87,32 @@ def scan(
             path = prefix + entry.name
             if entry.name in names or path in paths:
                 continue
-            with _passing_over_what_is_not_there():
-                found[path] = sign = signature(entry.stat(follow_symlinks=False))
-                if is_folder(sign):
-                    waiting.append((f"{path}/", entry.path))
+            try:
+                sign = signature(entry.stat(follow_symlinks=False))
+            except OSError as error:
+                _pass_over_what_is_not_there(error)
+                continue
+            found[path] = sign
+            if is_folder(sign):
+                waiting.append((f"{path}/", entry.path))
     return found
 
 
-@contextlib.contextmanager
-def _passing_over_what_is_not_there() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-            raise
+def _pass_over_what_is_not_there(error: OSError) -> None:
+    if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+        raise error
 
 
 def _entries(folder: str, *, ours: bool) -> list[os.DirEntry[str]]:
     try:
-        with _passing_over_what_is_not_there(), os.scandir(folder) as entries:
+        with os.scandir(folder) as entries:
             return list(entries)
-        return []
     except PermissionError:
         if not ours:
             return []
+    except OSError as error:
+        _pass_over_what_is_not_there(error)
+        return []
     os.chmod(folder, 0o700)
     with os.scandir(folder) as entries:
         return list(entries)
