@@ -15,9 +15,8 @@ from hermes.executing import local, parameters, sandbox, workspaces
 from hermes.lab import Lab
 from hermes.modes import loop, slots
 from hermes.render import run_text
-from hermes.steps import execute, plan, seal
+from hermes.steps import execute, plan
 from hermes.steps.session import Session
-from hermes.store import bundles, closing
 from hermes.store.index import Index
 from hermes.store.packages import Packages
 
@@ -41,11 +40,11 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (local._Run, "finish", "clear up after it"),
     (Packages, "record_execution", "record the execution"),
     (loop, "judge", "judge"),
-    (seal, "_write", "seal the run before"),
+    (loop, "write_bundle", "write the bundle of the run before"),
+    (loop, "settle", "enter the run before into history"),
     (run_text, "result_text", "write the result's text"),
-    (closing, "close", "close the bundle"),
     (files.Operations, "sync_all", "sync"),
-    (bundles.Bundles, "seal", "bundle"),
+    (files.Syncing, "wait", "wait for the disk"),
     (Index, "append", "append to the index"),
     (Lab, "record", "append to the ledger"),
     (Session, "tell", "tell the strategy"),

@@ -347,7 +347,7 @@ def test_what_a_crashed_attempt_left_out_is_still_named(lab, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "sync_paths", cut)
+        patch.setattr(files, "Syncing", cut)
         with pytest.raises(KeyboardInterrupt):
             lab.seal(draft, folder, execution)
     assert not os.path.lexists(folder.run.artifacts / "link")

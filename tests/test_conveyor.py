@@ -256,14 +256,14 @@ def break_them(lab, fault, workspace):
 def test_a_run_that_cannot_be_sealed_stops_no_other_experiment(
     clock, lab, root, tmp_path, monkeypatch
 ):
-    sealing = Bundles.seal
+    close = Bundles.close
 
     def refuse(self, package, manifest, *more, **named):
         if manifest.experiment == "bad":
             raise OSError(28, "No space left on device")
-        return sealing(self, package, manifest, *more, **named)
+        return close(self, package, manifest, *more, **named)
 
-    monkeypatch.setattr(Bundles, "seal", refuse)
+    monkeypatch.setattr(Bundles, "close", refuse)
     for name in ("bad", "good"):
         an_experiment(lab, tmp_path, name)
     answer = command(root, "run_once")

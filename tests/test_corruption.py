@@ -644,15 +644,20 @@ def test_an_index_that_is_mended_while_a_run_is_entered_has_it_once(tmp_path, mo
     """Another process refreshes and recovers in the very moments between the steps of sealing."""
     lab = a_lab(tmp_path / "lab-data")
     an_experiment(lab, tmp_path)
-    seal, record = lab.bundles.seal, lab.record
+    close, publish, record = lab.bundles.close, lab.bundles.publish, lab.record
 
     def meanwhile() -> None:
         other = Lab(lab.layout.root)
         assert refresh(other).problems == ()
         recover(other)
 
-    def seal_and_meanwhile(*args, **more):
-        found = seal(*args, **more)
+    def close_and_meanwhile(*args, **more):
+        found = close(*args, **more)
+        meanwhile()
+        return found
+
+    def publish_and_meanwhile(*args, **more):
+        found = publish(*args, **more)
         meanwhile()
         return found
 
@@ -660,7 +665,8 @@ def test_an_index_that_is_mended_while_a_run_is_entered_has_it_once(tmp_path, mo
         meanwhile()
         record(*args, **more)
 
-    monkeypatch.setattr(lab.bundles, "seal", seal_and_meanwhile)
+    monkeypatch.setattr(lab.bundles, "close", close_and_meanwhile)
+    monkeypatch.setattr(lab.bundles, "publish", publish_and_meanwhile)
     monkeypatch.setattr(lab, "record", record_after_that)
     burst(lab, "exp", 3)
     assert [line.seq for line in lines(lab)] == [1, 2, 3]

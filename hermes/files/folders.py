@@ -60,11 +60,13 @@ def _sync_batch(paths: Sequence[Path | str]) -> None:
 class Syncing:
     """Files and folders that are on their way to the disk; ``wait`` returns when they are there.
 
-    Until then their descriptors are open, so that a few of them at a time are well.
+    Until then the descriptors of some of them are open; of many, most are there at once.
     """
 
     def __init__(self, paths: Iterable[Path | str]) -> None:
-        self._fds = _opened(paths)
+        waiting = list(paths)
+        sync_paths(waiting[:-_SYNC_BATCH])
+        self._fds = _opened(waiting[-_SYNC_BATCH:])
         self._begun: Callable[[], None] | None = None
         try:
             self._begun = operations.current.begin_sync(self._fds)

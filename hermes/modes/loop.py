@@ -13,7 +13,7 @@ from hermes.modes.slots import Slots
 from hermes.steps.plan import FENCED, HALTED, Planned, Stop, plan
 from hermes.steps.project import project
 from hermes.steps.promote import changes_workspace
-from hermes.steps.seal import judge, settle
+from hermes.steps.seal import judge, settle, write_bundle
 from hermes.steps.session import Session
 
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
@@ -90,7 +90,8 @@ class _Course:
         self._keeper = _Keeper(session)
         self._any = tally.runs > 0
         self._failure: LabError | OSError | None = None
-        slots.meanwhile = session.meanwhile = self._meanwhile
+        slots.begun = self._meanwhile(self._write)
+        slots.idle = session.meanwhile = self._meanwhile(self.collect)
 
     def run(self, runs: int) -> None:
         """Bring up to ``runs`` runs to their end; the last may still be on its way to history."""
@@ -143,12 +144,21 @@ class _Course:
             self._on_run(line)
         return True
 
-    def _meanwhile(self) -> None:
-        """Collect while another run is at work, which an error of this one must not spoil."""
-        try:
-            self.collect()
-        except (LabError, OSError) as error:
-            self._failure = error
+    def _write(self) -> None:
+        """Write the bundle of the run that is on its way into history."""
+        with self._session.order.uncut():
+            write_bundle(self._session)
+
+    def _meanwhile(self, act: Callable[[], object]) -> Callable[[], None]:
+        """Let ``act`` be done while another run is at work, which an error must not spoil."""
+
+        def guarded() -> None:
+            try:
+                act()
+            except (LabError, OSError) as error:
+                self._failure = error
+
+        return guarded
 
     def _rest(self) -> None:
         """Wait between two runs for as long as was asked, and give signs of life meanwhile."""

@@ -42,7 +42,8 @@ class Slots:
     """``count`` slots over a session; close them before the session."""
 
     def __init__(self, session: Session, count: int) -> None:
-        self.meanwhile: Callable[[], object] = lambda: None  # called when a run is under way
+        self.begun: Callable[[], object] = lambda: None  # called when a run is under way
+        self.idle: Callable[[], object] = lambda: None  # called after that, if it takes longer
         self._session = session
         self._free = list(range(count))[::-1]
         self._alone = count == 1
@@ -85,8 +86,9 @@ class Slots:
         """Wait for one of the runs to end, giving signs of life meanwhile."""
         if self._alone:
             planned = self._waiting.pop()
-            return Finished(planned, execute(self._session, planned, meanwhile=self.meanwhile))
-        self.meanwhile()
+            execution = execute(self._session, planned, begun=self.begun, idle=self.idle)
+            return Finished(planned, execution)
+        self.idle()
         while True:
             try:
                 ended = self._ended.get(timeout=_BEAT_SECONDS)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hermes import codec, history, policy
 from hermes.errors import LabError
 from hermes.improvement import improves
-from hermes.lab import Lab
-from hermes.model import Execution, IndexLine, Lease, Manifest, Origin, Outcome, RunMetrics
+from hermes.model import Execution, IndexLine, Manifest, Origin, Outcome, RunMetrics
 from hermes.state import fold_run
 from hermes.steps.items import put_by
 from hermes.steps.plan import Planned
@@ -23,21 +20,27 @@ from hermes.store.index import index_line
 if TYPE_CHECKING:
     from hermes.acceptance import Decision
     from hermes.steps.ruling import Ruling
+    from hermes.store.bundles import ClosedBundle
 
 _MOST_REASON = 500  # characters
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sealing:
-    """A run on its way into history: as it was folded, and what writes it.
+    """A run on its way into history: as it was folded, and what its bundle is to hold.
 
     ``line`` lacks the digest of the manifest; ``offset`` is where its index line will begin.
+    ``closed`` is there when the bundle has been written.
     """
 
     planned: Planned
     line: IndexLine
     offset: int
-    write: Callable[[], _Entered | None]
+    manifest: Manifest
+    metrics: RunMetrics
+    text: str
+    decision: Decision | None
+    closed: ClosedBundle | None = None
 
 
 def seal(session: Session, planned: Planned, execution: Execution) -> IndexLine | None:
@@ -68,9 +71,8 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     decision = None if ruling is None else ruling.decision
     text = result_text(session.spec, manifest, metrics, session.state, decision=decision)
     line = index_line(manifest, metrics, "")
-    closed = _Closed(manifest, metrics, text, decision)
-    write = partial(_write, session.lab, session.lease, planned, closed)
-    session.sealing = Sealing(planned, line, session.state.metrics_bytes, write)
+    offset = session.state.metrics_bytes
+    session.sealing = Sealing(planned, line, offset, manifest, metrics, text, decision)
     if planned in session.in_flight:
         session.in_flight.remove(planned)
     session.state = fold_run(session.state, line)
@@ -87,6 +89,30 @@ def _ruled(session: Session, planned: Planned, execution: Execution) -> Ruling |
     return ruled(session, planned, execution)
 
 
+def write_bundle(session: Session) -> None:
+    """Write the bundle of the run that was judged, if there is one: the first part of ``settle``.
+
+    It becomes durable while other things are done.
+
+    Writes: as ``Bundles.close``.
+    """
+    sealing = session.sealing
+    if sealing is None or sealing.closed is not None:
+        return
+    decision = sealing.decision
+    try:
+        sealing.closed = session.lab.bundles.close(
+            sealing.planned.folder,
+            sealing.manifest,
+            sealing.metrics,
+            sealing.text,
+            decision=None if decision is None else codec.to_json(decision, pretty=True),
+        )
+    except (LabError, OSError):  # its package stays where it is, for the next owner
+        session.sealing = None
+        raise
+
+
 def settle(session: Session) -> IndexLine | None:
     """Make the run that was judged history; None when that cannot be any more.
 
@@ -98,9 +124,13 @@ def settle(session: Session) -> IndexLine | None:
     if sealing is None:
         return None
     try:
-        ended = sealing.write()
-    except (LabError, OSError):  # its package stays where it is, for the next owner
+        write_bundle(session)
+        ended = _enter(session, sealing)
+    except (LabError, OSError):  # as in ``write_bundle``
         session.sealing = None
+        raise
+    except BaseException:
+        sealing.closed = None  # nobody knows whether it became durable
         raise
     session.sealing = None
     if ended is None:
@@ -129,35 +159,19 @@ class _Entered:
     is_as_judged: bool
 
 
-@dataclass(frozen=True)
-class _Closed:
-    """What is written into a bundle when it is closed."""
-
-    manifest: Manifest
-    metrics: RunMetrics
-    text: str
-    decision: Decision | None
-
-
-def _write(lab: Lab, lease: Lease, planned: Planned, closed: _Closed) -> _Entered | None:
-    """Write the run into history; None when the lease is no longer ours."""
-    manifest, metrics, decision = closed.manifest, closed.metrics, closed.decision
-    bundle = lab.bundles.seal(
-        planned.folder,
-        manifest,
-        metrics,
-        closed.text,
-        fence=lab.leases.fenced(lease),
-        decision=None if decision is None else codec.to_json(decision, pretty=True),
-    )
+def _enter(session: Session, sealing: Sealing) -> _Entered | None:
+    """Publish the bundle and enter it into history; None when the lease is no longer ours."""
+    assert sealing.closed is not None
+    lab, metrics = session.lab, sealing.metrics
+    bundle = lab.bundles.publish(sealing.closed, fence=lab.leases.fenced(session.lease))
     if bundle is None:
         return None
     line = index_line(bundle.manifest, metrics, bundle.sha256)
-    written = lab.index(manifest.experiment).append(line)
+    written = lab.index(session.experiment).append(line)
     detail = line.outcome.value if line.value is None else f"{line.outcome.value} {line.value!r}"
-    lab.record("sealed", manifest.experiment, line.run_id, detail)
-    lab.packages.recycle(planned.folder)
-    put_by(lab, manifest.experiment, line)
+    lab.record("sealed", session.experiment, line.run_id, detail)
+    lab.packages.recycle(sealing.planned.folder)
+    put_by(lab, session.experiment, line)
     return _Entered(line, len(written), is_as_judged=bundle.metrics is metrics)
 
 

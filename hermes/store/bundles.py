@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -45,6 +46,19 @@ class SealedBundle(NamedTuple):
     sha256: str
 
 
+@dataclass(frozen=True)
+class ClosedBundle:
+    """A bundle that is complete in its package, and on its way to the disk.
+
+    Without ``bundle`` there was nothing to close: it was sealed before, or taken from us.
+    """
+
+    package: PackageLayout
+    manifest: Manifest
+    bundle: SealedBundle | None = None
+    syncing: files.Syncing | None = None
+
+
 class Bundles:
     """The sealed bundles of one data root."""
 
@@ -65,28 +79,67 @@ class Bundles:
     ) -> SealedBundle | None:
         """Close the bundle of a package and publish it: the commit of a run.
 
-        ``fence`` is entered for the publication alone and says whether the lease is still ours.
-        When it is not, or the package was taken from us, None is returned and nothing published.
-        May be repeated after a crash at any point; a run sealed already is returned as it stands.
+        Returns what ``publish`` does. May be repeated after a crash at any point; a run sealed
+        already is returned as it stands.
+
+        Writes: as ``close`` and ``publish``.
+        """
+        closed = self.close(package, manifest, metrics, result_text, decision=decision)
+        return self.publish(closed, fence=fence)
+
+    def close(
+        self,
+        package: PackageLayout,
+        manifest: Manifest,
+        metrics: RunMetrics,
+        result_text: str,
+        *,
+        decision: bytes | None = None,
+    ) -> ClosedBundle:
+        """Complete the bundle of a package; it becomes durable while others do other things.
+
+        ``publish`` must follow, whatever comes in between, or ``close`` again.
 
         Writes: in the package's ``run/`` the result, the metrics, the decision and the manifest,
-        all files made read-only and durable; then its rename into ``runs/`` and the sync of that.
+        all files made read-only.
         """
         target = self._run(manifest.experiment, manifest.run_id).folder
+        if files.exists(target):
+            return ClosedBundle(package, manifest)
         try:
-            ready = None
-            if not files.exists(target):
-                sealed, sha256 = closing.close(package, manifest, metrics, result_text, decision)
-                ready = SealedBundle(sealed, metrics, sha256)
+            sealed, sha256, syncing = closing.close(
+                package, manifest, metrics, result_text, decision
+            )
+        except FileNotFoundError:
+            if files.exists(package.folder):
+                raise
+            return ClosedBundle(package, manifest)
+        return ClosedBundle(package, manifest, SealedBundle(sealed, metrics, sha256), syncing)
+
+    def publish(
+        self, closed: ClosedBundle, *, fence: AbstractContextManager[bool]
+    ) -> SealedBundle | None:
+        """Give a closed bundle its place in history, once it is durable: the commit of a run.
+
+        ``fence`` is entered for the rename alone and says whether the lease is still ours.
+        When it is not, or the package was taken from us, None is returned and nothing published.
+
+        Writes: the rename into ``runs/`` and the sync of that.
+        """
+        manifest, folder = closed.manifest, closed.package.run.folder
+        target = self._run(manifest.experiment, manifest.run_id).folder
+        try:
+            if closed.syncing is not None:
+                closed.syncing.wait()
                 self._make_runs(target.parent)
             with fence as ours:
                 if not ours:
                     return None
-                if ready is not None and files.publish_folder(package.run.folder, target):
-                    return ready
-                return self._sealed_before(manifest)
+                if closed.bundle is not None and files.publish_folder(folder, target):
+                    return closed.bundle
+                return self._sealed_before(manifest) if files.exists(target) else None
         except FileNotFoundError:
-            if files.exists(package.folder):
+            if files.exists(closed.package.folder):
                 raise
             return None
 

@@ -32,11 +32,11 @@ def close(
     metrics: RunMetrics,
     text: str,
     decision: bytes | None = None,
-) -> tuple[Manifest, str]:
-    """Complete the files of a run; on return they are all named, read-only and durable.
+) -> tuple[Manifest, str, files.Syncing]:
+    """Complete the files of a run; on return they are all named and read-only.
 
-    Returns the manifest with their digests, and its own. Raises FileNotFoundError when the
-    package is gone.
+    Returns the manifest with their digests, its own, and what to wait for until all are durable.
+    Raises FileNotFoundError when the package is gone.
 
     Writes: everything in ``run/``; an empty folder for artifacts is moved out.
     """
@@ -61,8 +61,7 @@ def close(
     data = codec.to_lined_json(final)
     files.remove(run.manifest)  # a second name of the draft, which stays as it is
     _put(run.manifest, data)
-    _finish(package, final.files, left_out)
-    return final, codec.digest(data)
+    return final, codec.digest(data), _finish(package, final.files, left_out)
 
 
 def _clear(run: BundleLayout) -> None:
@@ -138,8 +137,8 @@ def _noted(
 
 def _finish(
     package: PackageLayout, kept: Mapping[str, FileDigest], left_out: Iterable[str]
-) -> None:
-    """Take out what has no part, and make the rest durable.
+) -> files.Syncing:
+    """Take out what has no part, and begin to make the rest durable.
 
     An empty file has nothing to lose but its name.
     """
@@ -153,4 +152,5 @@ def _finish(
         files.set_mode(run.manifest, READ_ONLY)
     folders = {folder for path in kept for folder in inventory.parents(path)}
     filled = [path for path, stated in kept.items() if stated.size]
-    files.sync_paths(f"{run.folder}/{path}" for path in ("", MANIFEST, *sorted(folders), *filled))
+    made = ("", MANIFEST, *sorted(folders), *filled)
+    return files.Syncing(f"{run.folder}/{path}" for path in made)
