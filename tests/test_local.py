@@ -39,8 +39,6 @@ class Bench:
         limit: float | None = 20.0,
         grace: float = 0.2,
         tick: Callable[[], None] = lambda: None,
-        begun: Callable[[], object] = lambda: None,
-        idle: Callable[[], object] = lambda: None,
         environment: dict[str, str] | None = None,
         folder: Path | None = None,
     ) -> Ended:
@@ -59,8 +57,6 @@ class Bench:
                 limit_seconds=limit,
                 grace_seconds=grace,
                 tick=tick,
-                begun=begun,
-                idle=idle,
             )
         finally:
             self.stdout.close()
@@ -464,45 +460,3 @@ def test_output_without_end_costs_neither_memory_nor_disk(bench: Bench) -> None:
     assert (found.start(), len(content) - found.end()) == (HEAD_BYTES, TAIL_BYTES)
     assert int(found[1]) == size + 5 - HEAD_BYTES - TAIL_BYTES
     assert content.endswith(b"\n0.5\n")
-
-
-# While a command runs
-
-
-def test_what_is_to_be_done_meanwhile_is_done_once_and_while_the_command_runs(bench: Bench) -> None:
-    flag, told = bench.folder / "go", []
-
-    def idle() -> None:
-        told.append("idle")
-        flag.touch()
-
-    command = f"until [ -e {flag} ]; do sleep 0.01; done; echo went on"
-    ended = bench.run(command, begun=lambda: told.append("begun"), idle=idle)
-    assert told == ["begun", "idle"]
-    assert (ended.exit_status, ended.timed_out) == (0, False)
-    assert (bench.folder / "1.out").read_bytes() == b"went on\n"
-
-
-def test_a_command_that_has_ended_already_is_not_kept_waiting_for(bench: Bench) -> None:
-    """What is left to do is done by whoever looks at its end."""
-    flag, told = bench.folder / "ended", []
-
-    def begun() -> None:
-        told.append("begun")
-        while not flag.exists():
-            time.sleep(0.005)
-        time.sleep(0.2)  # its process ends a moment after it has said so
-
-    ended = bench.run(f"touch {flag}", begun=begun, idle=lambda: told.append("idle"))
-    assert told == ["begun"]
-    assert ended.exit_status == 0
-
-
-@pytest.mark.parametrize("moment", ["begun", "idle"])
-def test_an_error_meanwhile_ends_the_command(bench: Bench, moment: str) -> None:
-    def fail() -> None:
-        raise RuntimeError(moment)
-
-    hooks = {moment: fail}
-    with pytest.raises(RuntimeError, match=moment):
-        bench.run("sleep 60", begun=hooks.get("begun", int), idle=hooks.get("idle", int))

@@ -35,7 +35,7 @@ class Workplace:
     environment: Mapping[str, str]
     limit_seconds: float
     tick: Callable[[], None]
-    idle: Callable[[], object]
+    begun: Callable[[], object]
     log: Path
 
 

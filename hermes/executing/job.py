@@ -22,8 +22,7 @@ class Job:
     ``spec`` stands at the run's tier. ``bundle`` is in the making: its folder is there.
     ``sandbox`` holds the sandbox of the slot. ``environment`` is all that commands get.
     ``ready`` is called before anything of the run is written, and returns when the plan is
-    durable; ``begun`` is called when a command has been started, and ``idle`` soon after that if
-    it has not ended by then.
+    durable; ``begun`` is called when a command has been started.
     ``code`` is there in the code loop: what the candidate is made of and compared with.
     ``commit`` is the one that the workspace is taken from, whatever is checked out; the mode of
     ``spec`` is ``git`` then.
@@ -37,6 +36,5 @@ class Job:
     environment: Mapping[str, str]
     ready: Callable[[], None] = lambda: None
     begun: Callable[[], object] = lambda: None
-    idle: Callable[[], object] = lambda: None
     code: CodeOrder | None = None
     commit: str | None = None

@@ -80,16 +80,14 @@ def run(
     grace_seconds: float = GRACE_SECONDS,
     tick: Callable[[], None] = lambda: None,
     begun: Callable[[], object] = lambda: None,
-    idle: Callable[[], object] = lambda: None,
     monotonic: Callable[[], float] = time.monotonic,
     count_left: bool = False,
 ) -> Ended:
     """Run ``command`` in ``folder`` and wait until nothing of it is left.
 
     ``tick`` is called about every second meanwhile; when it raises, everything is killed and the
-    exception goes on; so it is with ``begun``, which is called once the command has been started,
-    and ``idle``, which is called after that if the command has not ended yet. These may take a
-    moment: that counts as the command's wall time if it ends before that.
+    exception goes on; so it is with ``begun``, which is called once the command has been started
+    and may take a moment: that counts as the command's wall time if it ends before that.
     ``monotonic`` gives the time (seconds) for the record. With ``count_left`` what the command
     started gets a moment to end by itself, and what does not is counted.
     Without ``stderr`` both streams go to ``stdout``.
@@ -110,8 +108,6 @@ def run(
     run = _Run(process, stdout, stderr or stdout, since, tick)
     try:
         begun()
-        if not run.has_ended():
-            idle()
         timed_out = run.until_end_or_limit(limit_seconds, grace_seconds)
         left = run.left(mark) if count_left and not timed_out else 0
     except BaseException:
@@ -213,12 +209,6 @@ class _Run:
                 self._sinks[pipe.fileno()] = log
         for fd in (*self._sinks, *([self._pidfd] if self._pidfd is not None else [])):
             self._poll.register(fd, select.POLLIN)
-
-    def has_ended(self) -> bool:
-        """Take in what has been printed, and say whether the main process has ended."""
-        if not self._ended:
-            self._take(0.0)
-        return self._ended
 
     def until_end_or_limit(self, limit_seconds: float | None, grace_seconds: float) -> bool:
         """Wait for the end, which comes after ``limit_seconds`` at the latest; say if it had to."""

@@ -112,7 +112,7 @@ class Mutation:
                 workspace.environment,
                 self._stages.left_seconds,
                 self._stages.tick,
-                self._job.idle,
+                self._job.begun,
                 log,
             )
         )

@@ -76,7 +76,6 @@ class Stages:
             grace_seconds=self._grace_seconds,
             tick=self._tick,
             begun=self._job.begun,
-            idle=self._job.idle,
             monotonic=self._clock.monotonic,
             count_left=name == "mutation_command",
         )

@@ -90,8 +90,7 @@ class _Course:
         self._keeper = _Keeper(session)
         self._any = tally.runs > 0
         self._failure: LabError | OSError | None = None
-        slots.begun = self._meanwhile(self._write)
-        slots.idle = session.meanwhile = self._meanwhile(self.collect)
+        slots.meanwhile = session.meanwhile = self._meanwhile
 
     def run(self, runs: int) -> None:
         """Bring up to ``runs`` runs to their end; the last may still be on its way to history."""
@@ -110,6 +109,7 @@ class _Course:
                 self._tally.stopped = FENCED
                 return
             judge(self._session, finished.planned, finished.execution)
+            self._write()
             if changes_workspace(self._session) and not self.collect():
                 return  # it is done while nothing of the next run looks at the workspace
             self._keeper.project_now_and_then()
@@ -145,20 +145,16 @@ class _Course:
         return True
 
     def _write(self) -> None:
-        """Write the bundle of the run that is on its way into history."""
+        """Write the bundle of the run just judged: while the next is planned it becomes durable."""
         with self._session.order.uncut():
             write_bundle(self._session)
 
-    def _meanwhile(self, act: Callable[[], object]) -> Callable[[], None]:
-        """Let ``act`` be done while another run is at work, which an error must not spoil."""
-
-        def guarded() -> None:
-            try:
-                act()
-            except (LabError, OSError) as error:
-                self._failure = error
-
-        return guarded
+    def _meanwhile(self) -> None:
+        """Collect while another run is at work, which an error of this one must not spoil."""
+        try:
+            self.collect()
+        except (LabError, OSError) as error:
+            self._failure = error
 
     def _rest(self) -> None:
         """Wait between two runs for as long as was asked, and give signs of life meanwhile."""

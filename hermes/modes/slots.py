@@ -42,8 +42,7 @@ class Slots:
     """``count`` slots over a session; close them before the session."""
 
     def __init__(self, session: Session, count: int) -> None:
-        self.begun: Callable[[], object] = lambda: None  # called when a run is under way
-        self.idle: Callable[[], object] = lambda: None  # called after that, if it takes longer
+        self.meanwhile: Callable[[], object] = lambda: None  # called when a run is under way
         self._session = session
         self._free = list(range(count))[::-1]
         self._alone = count == 1
@@ -86,9 +85,8 @@ class Slots:
         """Wait for one of the runs to end, giving signs of life meanwhile."""
         if self._alone:
             planned = self._waiting.pop()
-            execution = execute(self._session, planned, begun=self.begun, idle=self.idle)
-            return Finished(planned, execution)
-        self.idle()
+            return Finished(planned, execute(self._session, planned, meanwhile=self.meanwhile))
+        self.meanwhile()
         while True:
             try:
                 ended = self._ended.get(timeout=_BEAT_SECONDS)

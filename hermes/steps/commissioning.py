@@ -69,7 +69,7 @@ def _ask(
             environment=place.environment,
             limit_seconds=place.limit_seconds,
             tick=place.tick,
-            meanwhile=place.idle,
+            meanwhile=place.begun,
             settings=settings,
             work=place.folder,
             caller=session.lab.environ,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,21 +23,16 @@ _REPO_ROOT = Path(__file__).resolve().parents[2]
 
 
 def execute(
-    session: Session,
-    planned: Planned,
-    *,
-    begun: Callable[[], object] = lambda: None,
-    idle: Callable[[], object] = lambda: None,
+    session: Session, planned: Planned, *, meanwhile: Callable[[], object] = lambda: None
 ) -> Execution | None:
     """Run a planned package to its end; None when another process took the experiment over.
 
-    ``begun`` is called when a command has been started, and ``idle`` soon after that if it has
-    not ended by then.
+    ``meanwhile`` is called once a command has been started.
 
     Writes: logs and artifacts in the package's ``run/``, then its ``execution.json``.
     A package whose command has ended already is not run again.
     """
-    job = replace(job_for(session, planned), begun=begun, idle=idle)
+    job = job_for(session, planned, begun=meanwhile)
     return perform(session, planned, job, session.executor(), tick=session.hold)
 
 
@@ -63,8 +57,17 @@ def perform(
     return execution
 
 
-def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
-    """Return what a planned package asks of an executor, in the sandbox of a slot."""
+def job_for(
+    session: Session,
+    planned: Planned,
+    slot: int = 0,
+    *,
+    begun: Callable[[], object] = lambda: None,
+) -> Job:
+    """Return what a planned package asks of an executor, in the sandbox of a slot.
+
+    ``begun`` is called when a command has been started.
+    """
     from hermes.executing.job import Job
     from hermes.steps.coding import code_order
 
@@ -77,6 +80,7 @@ def job_for(session: Session, planned: Planned, slot: int = 0) -> Job:
         data_root=session.lab.layout.root,
         environment=_environment(session, planned, sandbox),
         ready=planned.make_durable,
+        begun=begun,
         code=code_order(session, planned),
     )
 
