@@ -24,9 +24,16 @@ from hermes.errors import RequestError, UnknownName
 from hermes.search.importing import later, without
 
 DEFAULT = "CMA"
-_LEARNING = "bayes_opt"
 _STATISTICS = "scipy.stats"
-_SIGNALS = "scipy.signal"
+_NOT_NEEDED = ("bayes_opt", "pytest")
+_NEEDED_LATER = (
+    _STATISTICS,
+    "scipy.signal",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.spatial",
+    "joblib",
+)
 _LATEST = 16
 _MOST_ASKS = 8
 _ROOT_2 = math.sqrt(2)
@@ -44,14 +51,15 @@ def library(optimizer: str = DEFAULT) -> Any:
     """Return Nevergrad; for the default optimizer without parts that cost more than the rest.
 
     ``bayes_opt`` brings pandas and scikit-learn; Nevergrad works without it, but for the
-    optimizers that are made of it. The default calls nothing in ``scipy.signal``, nor in
-    ``scipy.stats``; ``cma`` has a function of its own in place of the one that it takes from there.
+    optimizers that are made of it. ``pytest`` is for its own tests. Of what is only called, the
+    default calls nothing; ``cma`` has a function of its own in place of the one that it takes from
+    ``scipy.stats``.
     """
     if optimizer == DEFAULT:
         with without(_STATISTICS), catch_warnings():
             filterwarnings("ignore", module=r"cma\b")
             import cma  # noqa: F401  Nevergrad does when it makes the optimizer
-        with without(_LEARNING), later(_STATISTICS, _SIGNALS):
+        with without(*_NOT_NEEDED), later(*_NEEDED_LATER):
             import nevergrad
     import nevergrad
 

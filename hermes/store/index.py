@@ -7,7 +7,6 @@ anybody may read.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -115,12 +114,14 @@ class Index:
         A line that ``read`` leaves out is left out. Raises BrokenFile as ``read`` does.
         """
         last = 0
-        for text in self._raw(0)[0]:
-            raw = codec.parse_line(text)
-            with contextlib.suppress(ValueError, LookupError, TypeError):
+        for raw in codec.parse_lines(self._raw(0)[0]):
+            try:
                 if raw is not None and raw["seq"] > last:
-                    yield codec.decode(Trial, {**raw, "number": raw["trial"]})
-                    last = raw["seq"]
+                    raw["number"] = raw["trial"]
+                    trial, last = codec.decode(Trial, raw), raw["seq"]
+                    yield trial
+            except (ValueError, LookupError, TypeError):
+                continue
 
     def _raw(self, offset: int) -> tuple[list[bytes], int]:
         try:
