@@ -40,7 +40,7 @@ _WATCHED: tuple[tuple[Any, str, str], ...] = (
     (local._Run, "finish", "clear up after it"),
     (Packages, "record_execution", "record the execution"),
     (loop, "judge", "judge"),
-    (loop, "write_bundle", "write the bundle of the run before"),
+    (loop, "write_small_bundle", "write the bundle of the run before"),
     (loop, "settle", "enter the run before into history"),
     (run_text, "result_text", "write the result's text"),
     (files.Operations, "sync_all", "sync"),

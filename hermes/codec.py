@@ -134,23 +134,6 @@ def shallow(record: object) -> dict[str, Any]:
     return opened
 
 
-def plain(value: object) -> Any:
-    """Turn records, enums, tuples and mappings into what JSON knows."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if is_dataclass(value):
-        return {name: plain(getattr(value, name)) for name in _field_names(cast(Any, type(value)))}
-    raise ValueError(f"{type(value).__name__} has no JSON form")
-
-
 @cache
 def _field_names(record_type: type) -> tuple[str, ...]:
     return tuple(item.name for item in fields(record_type))

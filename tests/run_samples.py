@@ -169,9 +169,8 @@ class Conveyor:
         final = finished(
             draft, execution, last.seq + 1 if last else 1, last.sha256 if last else None
         )
-        sealed = self.bundles.seal(
-            folder, final, metrics_of(draft, execution), RESULT, fence=fence(ours)
-        )
+        closed = self.bundles.close(folder, final, metrics_of(draft, execution), RESULT)
+        sealed = self.bundles.publish(closed, fence=fence(ours))
         if sealed is not None:
             self.promise(f"sealed {draft.run_id} {sealed.sha256}")
             self.index.append(index_line(sealed.manifest, sealed.metrics, sealed.sha256))

@@ -21,6 +21,7 @@ from hermes.steps import agent_submit
 from hermes.steps.agent_submit import read_file, receive
 from hermes.steps.lifecycle import set_phase
 from hermes.steps.opening import opened
+from hermes.steps.plan import plan
 from hermes.steps.session import Order
 from hermes.steps.verify import verify
 from hermes.steps.watchdog import watchdog
@@ -180,6 +181,19 @@ def test_only_what_was_ordered_is_measured(lab):
     assert submit(lab, sent(second, 6), "bob").request == second
     assert [line.request for line in agents_runs(lab)] == [second]
     assert measure(lab, first).request == first
+
+
+def test_a_plan_for_one_answer_is_not_in_the_way_of_another(lab):
+    first, second = ask(lab, "ada").item.dispatch_id, ask(lab, "bob").item.dispatch_id
+    receive(lab, sent(first, 5), "ada")
+    receive(lab, sent(second, 6), "bob")
+    burst(lab, "exp", 1)  # the baseline
+    with opened(lab, "exp", Order(attended=True, item=first)) as session:
+        assert plan(session).manifest.request == first  # and killed before it is started
+    assert measure(lab, second).value == 6.0
+    assert measure(lab, first).value == 5.0
+    runs = lines(lab)
+    assert len({run.iteration for run in runs}) == len({run.trial for run in runs}) == 3
 
 
 def test_an_experiment_that_was_paused_meanwhile_keeps_what_was_sent(lab, item):

@@ -14,7 +14,6 @@ from run_samples import (
     Conveyor,
     execution_of,
     faults,
-    fence,
     finished,
     metrics_of,
     planned,
@@ -113,7 +112,8 @@ def test_the_fence_is_entered_when_all_else_is_done(lab):
             seen.append(lab.bundles.list(EXPERIMENT))
 
     final = finished(draft, execution, 1, None)
-    lab.bundles.seal(folder, final, metrics_of(draft, execution), RESULT, fence=Watch())
+    closed = lab.bundles.close(folder, final, metrics_of(draft, execution), RESULT)
+    lab.bundles.publish(closed, fence=Watch())
     assert "manifest.json" in seen[0]
     assert seen[1] == [FIRST]
 
@@ -130,7 +130,7 @@ def test_an_error_of_the_fence_leaves_a_run_that_can_be_sealed(lab):
 
     final, metrics = finished(draft, execution, 1, None), metrics_of(draft, execution)
     with pytest.raises(TimeoutError):
-        lab.bundles.seal(folder, final, metrics, RESULT, fence=Busy())
+        lab.bundles.publish(lab.bundles.close(folder, final, metrics, RESULT), fence=Busy())
     sealed = lab.seal(draft, folder, execution)
     assert sealed is not None
     assert verify(lab, expected_sha256=sealed.sha256) == []
@@ -368,9 +368,7 @@ def test_hostile_names_never_become_paths(lab):
         lab.bundles.read("../exp", FIRST)
     hostile = replace(planned(2), run_id="../../../outside")
     with pytest.raises(ValueError, match="not the name of a run"):
-        lab.bundles.seal(
-            lab.plan(2)[1], hostile, metrics_of(hostile, execution_of(hostile)), "", fence=fence()
-        )
+        lab.bundles.close(lab.plan(2)[1], hostile, metrics_of(hostile, execution_of(hostile)), "")
 
 
 def test_strangers_among_the_runs_are_not_listed(lab):

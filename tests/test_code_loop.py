@@ -14,6 +14,7 @@ from hermes import acceptance, codec, policy
 from hermes.clock import FixedClock
 from hermes.errors import RequestError, SpecError
 from hermes.executing import candidate
+from hermes.executing.measuring import Measuring
 from hermes.model import Origin, Outcome, Phase
 from hermes.steps.execute import job_for, perform
 from hermes.steps.opening import opened
@@ -249,6 +250,26 @@ def test_a_candidate_that_was_made_before_a_kill_is_measured_and_not_made_again(
     burst(lab, "exp", 1)
     assert [line.outcome.value for line in lines(lab)] == ["success", "interrupted", "success"]
     assert (lines(lab)[2].value, lines(lab)[2].code.hypothesis) == (8.0, "one less")
+    assert asked.read_text() == "x\n"
+
+
+def test_a_candidate_that_the_machine_kept_from_being_measured_is_not_made_again(
+    lab, tmp_path, workspace, monkeypatch
+):
+    asked, measure, calls = tmp_path / "asked", Measuring.measure, []
+
+    def failing(self, *order, **more):
+        calls.append(self)
+        if len(calls) == 2:  # the first was the baseline
+            raise OSError(5, "Input/output error")
+        return measure(self, *order, **more)
+
+    monkeypatch.setattr(Measuring, "measure", failing)
+    code_experiment(lab, tmp_path, mutation_command=f"echo x >> {asked}; {DOWN}")
+    burst(lab, "exp", 3)  # the next run is begun before that one is history
+    assert [line.outcome.value for line in lines(lab)] == ["success", "infra", "success"]
+    assert lines(lab)[2].parent_run == lines(lab)[1].run_id
+    assert lines(lab)[2].value == 8.0
     assert asked.read_text() == "x\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from datetime import timedelta
 
@@ -14,12 +15,16 @@ from labs import ENVIRON, LOSS_OF_X, a_lab, an_experiment, burst, lines
 
 from hermes.clock import FixedClock, parse_time
 from hermes.errors import RequestError
+from hermes.executing import local
 from hermes.executing.environment import ANY_PARAMETER, CONTRACT_KEYS
 from hermes.lab import Lab
-from hermes.model import Outcome
+from hermes.model import Outcome, Phase
 from hermes.modes.loop import Tally, iterate
+from hermes.steps.lifecycle import set_phase
 from hermes.steps.opening import opened
 from hermes.steps.plan import plan
+from hermes.steps.reclaim import reclaimable
+from hermes.steps.recover import recover
 from hermes.steps.refresh import refresh
 from hermes.steps.session import Order
 from hermes.steps.verify import verify
@@ -272,6 +277,47 @@ def test_a_run_that_cannot_be_sealed_stops_no_other_experiment(
     assert counts(lab) == {"bad": 0, "good": 1}
     assert json.loads((root / "LAB-INDEX.json").read_text())["experiments"][1]["run_count"] == 1
     assert lab.leases.read("bad").held is False
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["artifacts", "no artifacts"])
+def test_a_bundle_with_artifacts_is_digested_while_the_next_command_runs(
+    lab, tmp_path, monkeypatch, leaves
+):
+    told, close, start = [], Bundles.close, local._start
+
+    def closed(self, package, manifest, *more, **named):
+        told.append(f"close {manifest.iteration}")
+        return close(self, package, manifest, *more, **named)
+
+    def started(command, folder, environment, *more, **named):
+        told.append(f"start {environment['LAB_RUN_ITERATION']}")
+        return start(command, folder, environment, *more, **named)
+
+    monkeypatch.setattr(Bundles, "close", closed)
+    monkeypatch.setattr(local, "_start", started)
+    more = "touch $LAB_RUN_ARTIFACTS_DIR/model; " if leaves else ""
+    an_experiment(lab, tmp_path, executor_command=more + LOSS_OF_X)
+    burst(lab, "exp", 3)
+    early = ["start 1", "close 1", "start 2", "close 2", "start 3", "close 3"]
+    late = ["start 1", "start 2", "close 1", "start 3", "close 2", "close 3"]
+    assert told == (late if leaves else early)
+    assert verify(lab).problems == ()
+
+
+@pytest.mark.parametrize("phase", [Phase.ACTIVE, Phase.PAUSED])
+def test_what_is_left_of_the_package_of_a_sealed_run_is_cleared_away(lab, tmp_path, phase):
+    """Killed after it was sealed as interrupted, whose end is recorded nowhere in the package."""
+    an_experiment(lab, tmp_path)
+    with opened(lab, "exp", Order(attended=True)) as session:
+        folder = plan(session).folder.folder
+    shutil.copytree(folder, tmp_path / "kept", ignore=lambda *_: ["run"])
+    burst(lab, "exp", 1)
+    set_phase(lab, "exp", phase, "a person")
+    shutil.copytree(tmp_path / "kept", folder)
+    assert reclaimable(lab) == ["exp"]
+    recover(lab)
+    assert (reclaimable(lab), list(lab.layout.running.iterdir())) == ([], [])
+    assert len(lines(lab)) == 1
 
 
 # resuming

@@ -28,7 +28,7 @@ from run_samples import Conveyor, execution_of, faults, visible_faults
 
 from hermes import files
 from hermes.layout import PackageLayout
-from hermes.store.bundles import Bundles
+from hermes.store.bundles import Bundles, ClosedBundle
 from hermes.store.packages import Packages
 
 RUNS = 2
@@ -367,7 +367,7 @@ def test_a_power_cut_during_the_recovery_of_a_kill_keeps_every_promise(place):
 class WithoutStaging(Bundles):
     """Moves the folder into history first, and closes it there."""
 
-    def seal(self, package, manifest, metrics, result_text, *, fence):
+    def close(self, package, manifest, metrics, result_text):
         target = self._layout.experiment(manifest.experiment).run(manifest.run_id)
         files.claim(package.run.folder, target.folder)
         from hermes.store import closing
@@ -375,7 +375,10 @@ class WithoutStaging(Bundles):
         moved = PackageLayout(package.folder)
         moved.__dict__["run"] = target
         closing.close(moved, manifest, metrics, result_text)
-        return self.read(manifest.experiment, manifest.run_id)
+        return ClosedBundle(package, manifest)
+
+    def publish(self, closed, *, fence):
+        return self.read(closed.manifest.experiment, closed.manifest.run_id)
 
 
 class WithoutBinding(Packages):
@@ -392,9 +395,9 @@ class WithoutBinding(Packages):
 class WithoutDraft(Bundles):
     """Writes the final manifest over the only copy of the planned one."""
 
-    def seal(self, package, *args, **kwargs):
+    def close(self, package, *args):
         files.remove(package.dispatch)
-        return super().seal(package, *args, **kwargs)
+        return super().close(package, *args)
 
 
 def mutant(**stores) -> Maker:
@@ -432,8 +435,8 @@ def test_a_recovery_that_forgets_the_index_is_noticed(place):
 
 def test_a_store_that_ignores_the_fence_is_noticed(tmp_path):
     class Unfenced(Bundles):
-        def seal(self, package, *args, fence, **kwargs):
-            return super().seal(package, *args, fence=nullcontext(True), **kwargs)
+        def publish(self, closed, *, fence):
+            return super().publish(closed, fence=nullcontext(True))
 
     def seals_when_fenced_out(make: Maker) -> bool:
         conveyor = fresh(tmp_path / "root", make)

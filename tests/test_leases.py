@@ -535,7 +535,7 @@ def test_a_lease_with_an_impossible_field_is_not_believed(
     lab: Lab, change: dict[str, object]
 ) -> None:
     owner = lab.owner()
-    lease = codec.plain(take(owner))
+    lease = codec.from_json(codec.to_json(take(owner)))
     lab.layout.lease(EXP).write_bytes(codec.to_json(lease | change))
     assert owner.leases.read(EXP) is None
     assert take(owner).token == 2

@@ -30,6 +30,18 @@ def test_run_ids_grow_when_the_clock_goes_back(lab, tmp_path):
     assert len(set(found)) == 4
 
 
+def test_run_ids_grow_past_a_plan_that_an_earlier_owner_left(lab, tmp_path):
+    an_experiment(lab, tmp_path)
+    burst(lab, "exp", 1)
+    with opened(lab, "exp", ATTENDED) as session:
+        plan(session)
+    lab.clock.set_wall(START - timedelta(days=30))
+    burst(lab, "exp", 3)
+    found = [line.run_id for line in lines(lab)]
+    assert found == sorted(found)
+    assert len(set(found)) == 4
+
+
 def test_a_plan_names_everything_that_is_known_before_the_run(lab, tmp_path):
     an_experiment(lab, tmp_path, worker_roles=["scout", "builder"], seed=7)
     burst(lab, "exp", 1)

@@ -75,7 +75,10 @@ class Syncing:
             raise
 
     def wait(self) -> None:
-        """Return when all are durable. Fine to call again; OSError is raised the first time."""
+        """Return when all are durable. Fine to call again; OSError is raised the first time.
+
+        After a wait that an exception cut short nobody knows: whoever needs it syncs anew.
+        """
         begun, self._begun = self._begun, None
         if begun is None:
             return

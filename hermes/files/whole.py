@@ -76,8 +76,9 @@ def replace(path: Path, data: bytes, *, durable: bool = False, mode: int = 0o600
 def overwrite(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write over the first bytes of a file where it stands, for one that must never be replaced.
 
-    The content must have a fixed width that fits a disk sector: then a crash leaves either the
-    old or the new. Raises FileNotFoundError when there is no such file.
+    A crash leaves either the old or the new where the content has a fixed width that fits a disk
+    sector; else it must be a line with a checksum, so that readers know a torn one. Raises
+    FileNotFoundError when there is no such file.
 
     Writes: ``path``, in place, whatever follows cut off; syncs it if ``durable``.
     """

@@ -13,7 +13,7 @@ from hermes.modes.slots import Slots
 from hermes.steps.plan import FENCED, HALTED, Planned, Stop, plan
 from hermes.steps.project import project
 from hermes.steps.promote import changes_workspace
-from hermes.steps.seal import judge, settle, write_bundle
+from hermes.steps.seal import judge, settle, write_small_bundle
 from hermes.steps.session import Session
 
 _PROJECT_SHARE = 20  # projecting may take one part in so many of the loop's time
@@ -60,8 +60,8 @@ def iterate(
 ) -> None:
     """Bring up to ``runs`` iterations to their end, into ``tally``; ``on_run`` hears of each.
 
-    Those in flight in ``slots`` count among them. A run is written into history while the
-    command of the next one is at work already.
+    Those in flight in ``slots`` count among them. A run enters history while the command of the
+    next one is at work already.
 
     Writes: what its steps write, and now and then the experiment's projections, so that whoever
     reads them during a long loop is not left behind.
@@ -147,7 +147,7 @@ class _Course:
     def _write(self) -> None:
         """Write the bundle of the run just judged: while the next is planned it becomes durable."""
         with self._session.order.uncut():
-            write_bundle(self._session)
+            write_small_bundle(self._session)
 
     def _meanwhile(self) -> None:
         """Collect while another run is at work, which an error of this one must not spoil."""

@@ -169,7 +169,10 @@ def _given(session: Session, planned: Planned) -> Given | None:
         return submitted.given(session, request)
     if parent is None:
         return None
+    sealing, bundle = session.sealing, session.layout.run(parent)
+    if sealing is not None and sealing.line.run_id == parent:  # not in its place yet
+        bundle = sealing.planned.folder.run
     try:
-        return candidate.Given(*candidate.load(session.layout.run(parent)))
+        return candidate.Given(*candidate.load(bundle))
     except BrokenFile:
         return None

@@ -205,8 +205,11 @@ def _waiting(session: Session) -> Planned | None:
         folder = session.left_planned.pop(0)
         if packages.stage_of(folder) == "planned":
             draft = packages.read(folder)
+            if draft is not None:
+                session.last_planned_at = max(session.last_planned_at, draft.planned_at)
             if draft is not None and not _is_ordered(session, draft):
-                continue  # it waits for whoever makes runs of all kinds
+                session.put_off.append(draft)  # it waits for whoever makes runs of all kinds
+                continue
             whole = draft is not None and is_there(session, draft)
             if whole and draft is not None and draft.spec_sha256 == session.loaded.sha256:
                 return Planned(folder, draft)
@@ -276,8 +279,8 @@ def _check_parameters(session: Session, spec: Spec, params: Params) -> None:
 
 
 def _draft(session: Session, idea: Idea) -> Manifest:
-    flying = (planned.manifest.iteration for planned in session.in_flight)
-    iteration = max(session.state.last_iteration, *flying, 0) + 1
+    iterations = [run.iteration for run in session.unsealed]
+    iteration = max([session.state.last_iteration, *iterations]) + 1
     role = idea.role or policy.role_for(session.spec, iteration)
     planned_at = _planning_time(session)
     return Manifest(

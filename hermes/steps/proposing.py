@@ -92,8 +92,7 @@ def _sent(session: Session, held: Held) -> Idea:
 
 def next_trial(session: Session) -> int:
     """Return the number of the next trial that is not a repetition."""
-    flying = (planned.manifest.trial for planned in session.in_flight)
-    return max(session.state.last_trial, *flying, 0) + 1
+    return max([session.state.last_trial, *(run.trial for run in session.unsealed)]) + 1
 
 
 def propose(session: Session, number: int) -> Proposal | None:

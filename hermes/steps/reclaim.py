@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from hermes.lab import Lab
+from hermes.store.packages import Found
 
 
 def reclaimable(lab: Lab) -> list[str]:
     """Return the experiments with work that nobody alive is doing."""
-    packages = lab.packages
-    waiting = {
-        found.name.experiment
-        for found in packages.running()
-        if packages.stage_of(found.layout) != "planned"  # it waits for its experiment's next turn
-    }
+    waiting = {found.name.experiment for found in lab.packages.running() if _is_left(lab, found)}
     known = {name for name in waiting if lab.layout.experiment(name).folder.is_dir()}
     return sorted(name for name in known if not is_worked_on(lab, name))
+
+
+def _is_left(lab: Lab, found: Found) -> bool:
+    """Say whether a package is to be settled; one that is only planned waits for its next turn."""
+    draft = lab.packages.read(found.layout)
+    if draft is None or lab.packages.stage_of(found.layout) != "planned":
+        return True
+    return lab.bundles.has(draft.experiment, draft.run_id)  # of which only the folder is left
 
 
 def reclaim(lab: Lab, experiment: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hermes import codec, history, policy
+from hermes import codec, files, history, policy
 from hermes.errors import LabError
 from hermes.improvement import improves
 from hermes.model import Execution, IndexLine, Manifest, Origin, Outcome, RunMetrics
@@ -58,7 +58,7 @@ def judge(session: Session, planned: Planned, execution: Execution) -> None:
     """Judge a run and take it into the session's view; ``settle`` makes it history.
 
     In between the next run may be planned and its command started, which then runs while this
-    one is written; after a crash both are found as packages.
+    one is published; after a crash both are found as packages.
     """
     from hermes.render.run_text import result_text
 
@@ -111,6 +111,18 @@ def write_bundle(session: Session) -> None:
     except (LabError, OSError):  # its package stays where it is, for the next owner
         session.sealing = None
         raise
+
+
+def write_small_bundle(session: Session) -> None:
+    """Write the bundle of the run that was judged, unless there are artifacts to digest and sync.
+
+    Those had better wait until the next command is at work.
+
+    Writes: as ``write_bundle``.
+    """
+    sealing = session.sealing
+    if sealing is not None and not files.list_folder(sealing.planned.folder.run.artifacts):
+        write_bundle(session)
 
 
 def settle(session: Session) -> IndexLine | None:

@@ -18,7 +18,7 @@ from hermes.decisions import Intent
 from hermes.errors import BrokenFile
 from hermes.lab import Lab
 from hermes.layout import PackageLayout
-from hermes.model import Json, Lease, Phase, Trial
+from hermes.model import Json, Lease, Manifest, Phase, Trial
 from hermes.state import ExperimentState, current_tier
 from hermes.steps.mending import read_mended
 from hermes.store.specs import LoadedSpec
@@ -94,8 +94,9 @@ class Session:
         self._check_journal()
         last = lab.index(experiment).last()
         self.previous_sha256: str | None = last.sha256 if last else None
-        self.last_planned_at: str = last.planned_at if last else ""
+        self.last_planned_at: str = max((run.planned_at for run in self.state.recent), default="")
         self.left_planned: list[PackageLayout] = []  # by an earlier owner, and never started
+        self.put_off: list[Manifest] = []  # of these, those that this order is not for
         self.in_flight: list[Planned] = []  # planned, and neither sealed nor given up
         self.sealing: Sealing | None = None  # judged, and not yet history
         self._executors: dict[int, Executor] = {}
@@ -158,6 +159,11 @@ class Session:
     def parallel(self) -> int:
         """How many runs may be in flight at a time."""
         return self.order.parallel or self.spec.max_parallel
+
+    @property
+    def unsealed(self) -> list[Manifest]:
+        """The runs that have a number and no place in history, nor on the way to it."""
+        return [*self.put_off, *(planned.manifest for planned in self.in_flight)]
 
     def executor(self, slot: int = 0) -> Executor:
         """Return what runs the commands of a slot; it keeps its sandbox warm between iterations."""

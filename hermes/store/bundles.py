@@ -67,26 +67,6 @@ class Bundles:
 
     # Sealing
 
-    def seal(
-        self,
-        package: PackageLayout,
-        manifest: Manifest,
-        metrics: RunMetrics,
-        result_text: str,
-        *,
-        fence: AbstractContextManager[bool],
-        decision: bytes | None = None,
-    ) -> SealedBundle | None:
-        """Close the bundle of a package and publish it: the commit of a run.
-
-        Returns what ``publish`` does. May be repeated after a crash at any point; a run sealed
-        already is returned as it stands.
-
-        Writes: as ``close`` and ``publish``.
-        """
-        closed = self.close(package, manifest, metrics, result_text, decision=decision)
-        return self.publish(closed, fence=fence)
-
     def close(
         self,
         package: PackageLayout,
@@ -98,7 +78,8 @@ class Bundles:
     ) -> ClosedBundle:
         """Complete the bundle of a package; it becomes durable while others do other things.
 
-        ``publish`` must follow, whatever comes in between, or ``close`` again.
+        ``publish`` must follow, whatever comes in between, or ``close`` again: both may be repeated
+        after a crash at any point, and a run sealed already is returned as it stands.
 
         Writes: in the package's ``run/`` the result, the metrics, the decision and the manifest,
         all files made read-only.

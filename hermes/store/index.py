@@ -111,17 +111,19 @@ class Index:
     def trials(self) -> Iterator[Trial]:
         """Yield what strategies are told of every run; for long histories, as quickly as can be.
 
-        A line that ``read`` leaves out is left out. Raises BrokenFile as ``read`` does.
+        Damaged lines are left out, and those that repeat or precede the one before, as ``read``
+        does; what a trial does not say of them is not looked at. Raises BrokenFile as ``read``.
         """
         last = 0
         for raw in codec.parse_lines(self._raw(0)[0]):
             try:
-                if raw is not None and raw["seq"] > last:
-                    raw["number"] = raw["trial"]
-                    trial, last = codec.decode(Trial, raw), raw["seq"]
-                    yield trial
+                if raw is None or raw["seq"] <= last:
+                    continue
+                trial = codec.decode(Trial, {**raw, "number": raw["trial"]})
             except (ValueError, LookupError, TypeError):
                 continue
+            last = raw["seq"]
+            yield trial
 
     def _raw(self, offset: int) -> tuple[list[bytes], int]:
         try:

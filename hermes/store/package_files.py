@@ -75,11 +75,9 @@ def record_in(folder: PackageLayout, path: Path) -> dict[str, Any] | None:
 
     None too for what was written for another one, as a rule for that of the spent package.
     """
-    line, name = first_line(path), id_of(folder)
-    if not line.startswith(b'{"dispatch_id":"%s",' % name.encode()):
-        return None  # so it need not be parsed
-    raw = codec.parse_line(line)
-    return raw if raw is not None and raw.get("dispatch_id") == name else None
+    line = first_line(path)
+    is_ours = line.startswith(b'{"dispatch_id":"%s",' % id_of(folder).encode())
+    return codec.parse_line(line) if is_ours else None
 
 
 def write(path: Path, line: bytes) -> None:
