@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from records import plain
+
 from hermes.model import Direction, Outcome, Params, Trial
 from hermes.search.base import SearchContext, Strategy
 from hermes.search.generated_spaces import parsed
@@ -128,15 +130,13 @@ def asked_elsewhere(name: str, raw: dict, told: Sequence[Trial], pending, number
         "job = json.load(sys.stdin);"
         "s = made(job['name'], job['raw']);"
         "[s.tell(codec.decode(Trial, raw)) for raw in job['told']];"
-        "print(json.dumps(codec.plain(s.ask(job['number'], job['pending']))))"
+        "print(codec.to_json(s.ask(job['number'], job['pending'])).decode())"
     )
-    from hermes import codec
-
     job = {
         "name": name,
         "raw": raw,
-        "told": [codec.plain(trial) for trial in told],
-        "pending": codec.plain(pending),
+        "told": [plain(trial) for trial in told],
+        "pending": plain(pending),
         "number": number,
     }
     answers = []

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hermes import codec
 from hermes.decisions import Intent, JournalRecord
 from hermes.model import IndexLine, Origin, Outcome, Phase
+
+
+def plain(record: object):
+    """Return what whoever reads the file of a record finds there."""
+    return codec.from_json(codec.to_json(record))
 
 
 def time_of(second: int) -> str:

@@ -6,6 +6,7 @@ import pytest
 from acceptance_cases import case, standing
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import plain
 
 from hermes import codec
 from hermes.acceptance import Case, Decision, Standing, Verdict, replay, weigh
@@ -51,24 +52,24 @@ cases = st.builds(Case, st.sampled_from(Direction), rules, measurements, st.none
 @given(cases, st.booleans())
 def test_replaying_the_file_gives_the_same_verdict_and_numbers(weighed, final):
     decision = weigh(weighed, final=final)
-    written = codec.from_json(codec.to_json(codec.plain(decision)))
+    written = plain(decision)
     again = replay(written)
     assert again == decision
-    assert codec.plain(again) == written
+    assert plain(again) == written
     assert codec.decode(Decision, written) == decision
 
 
 def test_the_samples_decide_and_not_the_verdict_that_stands_there():
     decision = weigh(case([9.0], against=standing(10.0)))
     assert decision.verdict is Verdict.REJECT
-    forged = codec.plain(decision) | {"verdict": "accept"}
+    forged = plain(decision) | {"verdict": "accept"}
     assert replay(forged).verdict is Verdict.REJECT
 
 
 def test_what_is_no_decision_is_refused_by_the_name_of_the_field():
     with pytest.raises(ValueError, match="verdict is missing"):
         replay({})
-    written = codec.plain(weigh(case([9.0], against=standing(10.0))))
+    written = plain(weigh(case([9.0], against=standing(10.0))))
     written["case"]["rule"]["repeats"] = "many"
     with pytest.raises(ValueError, match="repeats"):
         replay(written)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from records import plain
 from run_samples import execution_of, finished, metrics_of, planned
 
 from hermes import codec
@@ -66,11 +67,6 @@ def sample_manifest() -> Manifest:
 def sample_line() -> IndexLine:
     manifest = sample_manifest()
     return index_line(manifest, metrics_of(manifest, execution_of(manifest)), "f" * 64)
-
-
-def plain(record: object):
-    """Return what a reader of the file sees of a record."""
-    return codec.from_json(codec.to_json(record))
 
 
 RECORDS = [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filled_templates import TEMPLATES, filled_in
 from jsonschema import Draft202012Validator
+from records import plain
 
 from hermes import codec
 from hermes.errors import BrokenFile, ExitCode, SpecError
@@ -238,14 +239,14 @@ def test_the_schema_is_one_and_describes_every_field():
 
 
 def test_the_defaults_in_the_schema_are_those_of_the_record():
-    plain = codec.plain(Spec("a", "b", "c", Direction.MINIMIZE))
+    written = plain(Spec("a", "b", "c", Direction.MINIMIZE))
     for name, rule in schema()["properties"].items():
         if name in PARTED or name in ("id", "goal", "metric", "metric_direction"):
             continue
-        assert plain[name] in (rule.get("default"), [], {}), name
+        assert written[name] in (rule.get("default"), [], {}), name
     for name, rule in schema()["properties"]["acceptance"]["properties"].items():
         if "default" in rule:
-            assert plain["acceptance"][name] == rule["default"]
+            assert written["acceptance"][name] == rule["default"]
 
 
 def test_every_execution_field_and_no_other_may_differ_by_tier():

@@ -19,8 +19,8 @@ from played_searches import (
     sealed,
     search,
 )
+from records import plain
 
-from hermes import codec
 from hermes.errors import RequestError
 from hermes.model import Outcome
 from hermes.search.base import SearchContext, Strategy
@@ -225,7 +225,7 @@ def test_another_process_proposes_the_same_after_any_history():
     strategy = made("tree", PLANE)
     for trial in told:
         strategy.tell(trial)
-    expected = codec.plain(strategy.ask(500, history[-1][1]))
+    expected = plain(strategy.ask(500, history[-1][1]))
     assert asked_elsewhere("tree", PLANE, told, history[-1][1], 500) == [expected, expected]
     assert expected["parents"]
 
