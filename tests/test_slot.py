@@ -248,9 +248,10 @@ def test_setup_does_not_see_one_runs_parameters(tmp_path: Path, workspace: Path)
 def nobody() -> Iterator[Path]:
     """A folder of a user without privileges, who this process is meanwhile."""
     me = os.geteuid()
-    if me == 0:
-        os.setresuid(65534, 65534, 0)
     folder = Path(tempfile.mkdtemp())
+    if me == 0:
+        os.chown(folder, 65534, -1)
+        os.setresuid(65534, 65534, 0)
     try:
         yield folder
     finally:
