@@ -115,6 +115,22 @@ def test_more_files_than_descriptors_can_be_synced(tmp_path):
         path.touch()
     files.sync_paths(paths)
     files.sync_paths([])
+    files.Syncing(paths).wait()
+
+
+@pytest.mark.parametrize("count", [0, 1, 128, 129, 300])
+@pytest.mark.parametrize("aside", [False, True], ids=["at once", "aside"])
+def test_each_of_many_is_synced_once(tmp_path, count, aside):
+    paths = [tmp_path / str(number) for number in range(count)]
+    for path in paths:
+        path.touch()
+
+    def act(record) -> None:
+        files.Syncing(paths).wait() if aside else files.sync_paths(paths)
+
+    synced = recorded(tmp_path, act).trace
+    assert sorted(what.rpartition("/")[2] for what in synced) == sorted(path.name for path in paths)
+    assert all(what.startswith("sync") for what in synced)
 
 
 def test_every_sync_is_awaited_and_an_error_is_told(tmp_path, operations, monkeypatch):
