@@ -10,7 +10,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, lru_cache
@@ -23,7 +23,6 @@ _Converter = Callable[[Any], Any]
 
 _SUM_DIGITS = 16
 _SUM_BYTES = len(',"sum":""}') + _SUM_DIGITS
-_BATCH_LINES = 128
 
 
 def digest(data: bytes) -> str:
@@ -288,20 +287,6 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return raw if isinstance(raw, dict) else None
-
-
-def parse_lines(lines: Sequence[bytes]) -> Iterator[dict[str, Any] | None]:
-    """Read many lines without their newlines, each as ``parse_line`` does; a third quicker."""
-    for start in range(0, len(lines), _BATCH_LINES):
-        batch = lines[start : start + _BATCH_LINES]
-        try:
-            read = from_json(b"[%s]" % b",".join(batch)) if all(map(_has_its_sum, batch)) else []
-        except ValueError:
-            read = []
-        if len(read) == len(batch):  # each is one value
-            yield from (raw if isinstance(raw, dict) else None for raw in read)
-        else:
-            yield from map(parse_line, batch)
 
 
 def _has_its_sum(line: bytes) -> bool:

@@ -18,7 +18,7 @@ from hermes.exchange import Exchange, Spending
 from hermes.measured import Code, Measurement
 
 SCHEMA_VERSION = 1
-DERIVED_VERSION = 8  # another number whenever a projection, or the state behind it, changes form
+DERIVED_VERSION = 9  # another number whenever a projection, or the state behind it, changes form
 DEFAULT_TIER = "default"
 LARGEST = sys.float_info.max
 

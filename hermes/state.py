@@ -126,6 +126,11 @@ class ExperimentState:
         return max(self.run_count, self.last.seq if self.last else 0)
 
     @property
+    def unbroken(self) -> int:
+        """How many runs the index has in turn from the first on; 0 when it has a gap."""
+        return self.run_count if self.run_count == self.sealed_count else 0
+
+    @property
     def failure_streak(self) -> int:
         """How many runs in a row failed, since the last working one or the last pardon."""
         return len(self.failure_seqs)

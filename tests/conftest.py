@@ -34,3 +34,9 @@ def copies() -> Iterator[Copies]:
     """What keeps a data root and brings fresh copies of it; in memory, where there is room."""
     with in_memory() as folder:
         yield Copies(folder)
+
+
+@pytest.fixture
+def blocks_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut the index into blocks of two runs, so that a few runs make several."""
+    monkeypatch.setattr("hermes.store.blocks.RUNS", 2)

@@ -78,6 +78,7 @@ def views(lab: Lab) -> dict[str, bytes]:
         folder = lab.layout.experiment(name).folder
         paths += [folder / projection for projection in PROJECTED]
         paths += [folder / "checkpoints" / point for point in ("latest-run.txt", "best-run.txt")]
+        paths += sorted(folder.glob("checkpoints/trials-*.jsonl"))
     return {str(path.relative_to(root)): path.read_bytes() for path in paths}
 
 

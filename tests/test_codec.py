@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from types import MappingProxyType
 
 import pytest
@@ -200,28 +199,6 @@ def test_a_line_is_one_line_and_ends_in_its_sum():
 def test_no_garbage_passes_for_a_line(data):
     assert codec.parse_line(data) is None
     assert codec.from_line(IndexLine, data) is None
-
-
-@given(
-    picks=st.lists(st.sampled_from(range(7)), max_size=40),
-    batch=st.integers(1, 9),
-)
-def test_many_lines_are_read_as_each_of_them_is(picks, batch):
-    body = b'{"a":1},{"b":2'
-    checksum = sha256(body + b"}").hexdigest()[:16].encode()
-    lines = [
-        codec.to_line(sample_line())[:-1],
-        codec.to_line({"x": "ä", "y": [1, None]})[:-1],
-        codec.to_line({})[:-1],
-        codec.to_line({"x": 1})[:-1].replace(b"1", b"2", 1),
-        b"garbage",
-        b"",
-        b'%s,"sum":"%s"}' % (body, checksum),  # whole, and two values
-    ]
-    asked = [lines[pick] for pick in picks]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "_BATCH_LINES", batch)
-        assert list(codec.parse_lines(asked)) == [codec.parse_line(line) for line in asked]
 
 
 def test_a_line_of_another_record_is_none():

@@ -9,15 +9,18 @@ from hashlib import sha256
 import pytest
 from crash_harness import FULL, KILLS, power_loss_states, recorded, run_killed
 from crashed_labs import expect_healthy, killed_everywhere, rebooted, reopened
-from labs import a_lab, an_experiment, burst, lines, write_spec
+from labs import a_lab, an_experiment, burst, lines, views, write_spec
 
 from hermes.errors import LabError
 from hermes.model import Origin, Outcome
 from hermes.modes.loop import Tally, iterate
 from hermes.steps.create import create
 from hermes.steps.opening import opened
+from hermes.steps.project import differing, project
 from hermes.steps.recover import recover
 from hermes.steps.session import Order
+
+pytestmark = pytest.mark.usefixtures("blocks_of_two")
 
 RUNS = 3
 GRID = {"x": {"type": "int", "low": 1, "high": 9}}
@@ -223,6 +226,20 @@ def check_recover(copies, tmp_path, every):
 
 def test_a_recovery_that_is_killed_can_be_recovered_from(copies, tmp_path):
     check_recover(copies, tmp_path, every=7)
+
+
+def test_projecting_that_is_killed_is_completed_by_whoever_projects_next(copies, tmp_path):
+    lab = prepared(copies.root, tmp_path)
+    burst(lab, "exp", 2 * RUNS)
+    layout, whole = lab.layout.experiment("exp"), views(lab)
+    layout.state.unlink()
+    for block in layout.checkpoints.glob("trials-*"):
+        block.write_text("of another form")
+    work = lambda: project(reopened(copies.root), "exp")  # noqa: E731
+    for point in killed_everywhere(copies, work, KILLS):
+        work()
+        assert views(lab) == whole, point
+        assert differing(lab, "exp") == [], point
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from labs import a_lab, an_experiment, burst, hermes, lines, views, write_spec
 
+from hermes import codec
 from hermes.steps.refresh import refresh
 
 
@@ -110,6 +112,28 @@ def test_what_is_derived_can_be_deleted_and_comes_back_byte_for_byte(root, tmp_p
     run(root, "refresh" if lost in ("index", "checkpoints", "projections") else "status")
     assert views(lab) == before
     assert (folder / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_a_search_goes_on_after_a_thousand_runs_told_from_a_block(root, tmp_path):
+    lab = a_lab(root)
+    space = {"x": {"type": "int", "low": 1, "high": 2000}}
+    an_experiment(lab, tmp_path, strategy="grid", search_space=space)
+    burst(lab, "exp", 1)
+    layout, [line] = lab.layout.experiment("exp"), lines(lab)
+    names = [f"RUN-20260101T00{n // 60:02d}{n % 60:02d}.000000Z-worker" for n in range(1, 1002)]
+    told = [
+        replace(line, seq=n, iteration=n, trial=n, run_id=name, params={"x": n})
+        for n, name in enumerate(names, 1)
+    ]
+    shutil.rmtree(layout.runs / line.run_id)
+    for name in names:
+        (layout.runs / name).mkdir()
+    layout.metrics.write_bytes(b"".join(map(codec.to_line, told)))
+    run(root, "status")
+    assert [layout.block(last).is_file() for last in (1000, 2000)] == [True, False]
+    run(root, "burst", "exp=exp", "n=1")
+    assert len(lines(lab)) == 1002
+    assert lines(lab)[-1].params == {"x": 1002}
 
 
 def test_a_projection_that_is_deleted_comes_back_with_the_next_cycle(root, tmp_path):

@@ -15,7 +15,7 @@ from run_samples import (
     sealed_runs,
 )
 
-from hermes import codec
+from hermes import codec, files
 from hermes.errors import BrokenFile
 from hermes.model import IndexLine, Outcome
 from hermes.store.index import Index, index_line
@@ -168,27 +168,173 @@ def test_damaged_repeated_and_misplaced_lines_are_skipped_and_counted(index, pat
     assert part.skipped == 4
 
 
-# Comparing with the bundles
+# Blocks
 
 
-@given(damage=st.lists(st.integers(0, 7), max_size=3), again=st.integers(0, 7))
-def test_strategies_are_told_of_just_the_runs_that_are_read(tmp_path_factory, damage, again):
+def cut(lab, last: int, **how) -> list[str]:
+    """Write the blocks that are missing; return their names."""
+    return [written(path, data) for path, data in lab.index.new_blocks(last, **how)]
+
+
+def written(path, data) -> str:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    return path.name
+
+
+def blocks_of(lab) -> dict[str, bytes]:
+    folder = lab.layout.experiment(EXPERIMENT).checkpoints
+    return {path.name: path.read_bytes() for path in folder.glob("trials-*")}
+
+
+def appended(lab, *seqs: int) -> None:
+    for seq in seqs:
+        lab.index.append(line_of(seq, parents=("RUN-0",) * (seq % 2), reason="x" * seq))
+
+
+def spoilt(data: bytes, place: int) -> bytes:
+    """Change a byte, or cut the data off there."""
+    place %= len(data)
+    return data[:place] if place % 3 else data[:place] + b"?" + data[place + 1 :]
+
+
+@given(
+    damage=st.lists(st.integers(0, 8), max_size=3),
+    again=st.integers(0, 8),
+    blocks=st.sampled_from([0, 4, 8]),
+    spoil=st.lists(st.integers(0, 10**6), max_size=2),
+)
+def test_strategies_are_told_of_just_the_runs_that_are_read(
+    tmp_path_factory, damage, again, blocks, spoil
+):
     lab = Conveyor(tmp_path_factory.mktemp("lab")).prepare()
-    lines = [codec.to_line(line_of(seq)) for seq in range(1, 9)]
-    foreign = codec.to_line({"seq": 9, "trial": 9, "params": 1})
-    for number in damage:
-        lines[number] = lines[number].replace(b"1", b"2", 1)
-    text = b"".join([*lines, foreign, lines[again], b"torn"])
-    lab.layout.experiment(EXPERIMENT).metrics.write_bytes(text)
-    read = [line.trial_record() for line in lab.index.read().lines]
-    assert list(lab.index.trials()) == read
-    assert len(read) == 8 - len(set(damage))
+    path = lab.layout.experiment(EXPERIMENT).metrics
+    lines = [codec.to_line(line_of(seq)) for seq in range(1, 10)]
+    foreign = codec.to_line({"seq": 10, "trial": 10, "params": 1})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hermes.store.blocks.RUNS", 2)
+        path.write_bytes(b"".join(lines))
+        assert len(cut(lab, blocks)) == blocks // 2
+        for place in spoil:
+            folder = path.parent / "checkpoints"
+            for name, data in [*blocks_of(lab).items()][place % 4 :][:1]:
+                (folder / name).write_bytes(spoilt(data, place) if data else b"")
+        for number in damage:
+            lines[number] = lines[number].replace(b"1", b"2", 1)
+        path.write_bytes(b"".join([*lines, foreign, lines[again], b"torn"]))
+        read = [line.trial_record() for line in lab.index.read().lines]
+        assert list(lab.index.trials()) == read
+        assert len(read) == 9 - len(set(damage))
+        missing = lab.index.missing([trial.run_id for trial in read])
+        for name in blocks_of(lab):
+            (path.parent / "checkpoints" / name).unlink()
+        assert lab.index.missing([trial.run_id for trial in read]) == missing
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_a_block_counts_for_nothing_when_the_index_is_not_what_it_was_taken_from(lab, path):
+    appended(lab, 1, 2, 3, 4, 5)
+    assert cut(lab, 5) == ["trials-2.jsonl", "trials-4.jsonl"]
+    known, names = list(lab.index.trials()), [planned(seq).run_id for seq in range(1, 6)]
+    assert lab.index.missing(names) == []
+    others = [line_of(seq, value=0.5, parents=("RUN-0",) * (seq % 2)) for seq in (1, 2, 3)]
+    rest = path.read_bytes().splitlines(keepends=True)[3:]
+    path.write_bytes(b"".join([*map(codec.to_line, others), *rest]))  # the last line is the same
+    assert [trial.value for trial in lab.index.trials()][:3] == [0.5, 0.5, 0.5]
+    assert list(lab.index.trials())[3:] == known[3:]
+    assert cut(lab, 5) == []  # those that are there are taken as right ...
+    assert cut(lab, 5, thorough=True) == ["trials-2.jsonl", "trials-4.jsonl"]  # ... unless asked
+    assert [trial.value for trial in lab.index.trials()][:3] == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_a_history_is_told_from_its_blocks_and_the_lines_behind_them(lab, monkeypatch):
+    appended(lab, 1, 2, 3, 4, 5)
+    expected = [line.trial_record() for line in lab.index.read().lines]
+    assert len(cut(lab, 5)) == 2
+    decoded = []
+    from_line = codec.from_line
+
+    def watched(record_type, line):
+        decoded.append(record_type)
+        return from_line(record_type, line)
+
+    monkeypatch.setattr(codec, "from_line", watched)
+    assert list(lab.index.trials()) == expected
+    assert decoded.count(IndexLine) == 1
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_a_block_is_cut_from_the_end_of_the_one_before(lab, path, monkeypatch):
+    appended(lab, *range(1, 9))
+    assert len(cut(lab, 7)) == 3
+    offsets = []
+    read_lines = files.read_lines
+
+    def watched(name, offset=0):
+        offsets.append(offset)
+        return read_lines(name, offset)
+
+    monkeypatch.setattr(files, "read_lines", watched)
+    assert cut(lab, 7) == []
+    assert cut(lab, 8) == ["trials-8.jsonl"]
+    assert offsets == [sum(map(len, path.read_bytes().splitlines(keepends=True)[:6]))]
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+@pytest.mark.parametrize("lost", ["trials-2.jsonl", "trials-4.jsonl", "trials-6.jsonl"])
+def test_blocks_that_are_lost_are_cut_again_byte_for_byte(lab, lost):
+    appended(lab, *range(1, 8))
+    cut(lab, 7)
+    before = blocks_of(lab)
+    lost_block = lab.layout.experiment(EXPERIMENT).checkpoints / lost
+    lost_block.unlink()
+    assert lost in cut(lab, 7, thorough=True)
+    assert blocks_of(lab) == before
+    block, _, told = before[lost].partition(b"\n")
+    lost_block.write_bytes(block + b"\n" + told.replace(b"random", b"ramdon"))
+    assert len(list(lab.index.trials())) == 7
+    assert {trial.strategy for trial in lab.index.trials()} == {"random"}
+    assert lost in cut(lab, 7, thorough=True)
+    assert blocks_of(lab) == before
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_there_are_no_blocks_after_a_gap_or_a_damaged_line(lab, path):
+    appended(lab, 1, 2, 3, 5, 6, 7)
+    assert cut(lab, 7) == ["trials-2.jsonl"]
+    path.write_bytes(path.read_bytes().replace(b'"seq":2', b'"seq":9'))
+    assert cut(lab, 7, thorough=True) == []
+    assert cut(lab, 1, thorough=True) == []
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_blocks_of_another_version_count_for_nothing(lab, monkeypatch):
+    appended(lab, 1, 2, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("hermes.store.blocks.DERIVED_VERSION", 0)
+        cut(lab, 3)
+    older = blocks_of(lab)
+    assert cut(lab, 3) == []
+    assert cut(lab, 3, thorough=True) == ["trials-2.jsonl"]
+    assert blocks_of(lab) != older
+
+
+@pytest.mark.usefixtures("blocks_of_two")
+def test_a_folder_in_the_place_of_a_block_only_takes_time(lab):
+    appended(lab, 1, 2, 3)
+    lab.layout.experiment(EXPERIMENT).block(2).mkdir(parents=True)
+    assert len(list(lab.index.trials())) == 3
+    assert lab.index.missing([planned(seq).run_id for seq in (1, 2, 3)]) == []
 
 
 def test_trials_of_a_folder_in_the_place_of_the_index_cannot_be_told(lab, path):
     path.mkdir()
     with pytest.raises(BrokenFile, match="cannot be read"):
         list(lab.index.trials())
+
+
+# Comparing with the bundles
 
 
 def test_an_index_that_names_just_the_sealed_runs_lacks_nothing(lab):

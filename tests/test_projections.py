@@ -9,8 +9,10 @@ from hermes import codec, history
 from hermes.cli.request import idle
 from hermes.model import DERIVED_VERSION
 from hermes.rules.view import View
-from hermes.steps.project import project, project_lab, read_index, signature
+from hermes.steps.project import differing, project, project_lab, read_index, signature
 from hermes.steps.refresh import refresh
+
+pytestmark = pytest.mark.usefixtures("blocks_of_two")
 
 
 @pytest.fixture
@@ -85,6 +87,36 @@ def views_after_project(lab):
     project(lab, "exp")
     project_lab(lab, {"exp"})
     return views(lab)
+
+
+def test_a_block_is_there_as_soon_as_its_runs_are_and_a_damaged_one_is_named(lab):
+    layout = lab.layout.experiment("exp")
+    assert [layout.block(last).is_file() for last in (2, 4, 6)] == [True, True, False]
+    burst(lab, "exp", 1)
+    assert not layout.block(6).exists()
+    burst(lab, "exp", 1)
+    before = views(lab)
+    assert layout.block(6).is_file()
+    assert differing(lab, "exp") == []
+    layout.block(4).write_bytes(before[str(layout.block(4).relative_to(lab.layout.root))][:-30])
+    assert layout.block(4) in differing(lab, "exp")
+    assert refresh(lab).problems == ()
+    assert differing(lab, "exp") == []
+    assert views(lab) == before
+
+
+def test_a_history_with_a_gap_has_no_blocks_and_goes_on(lab):
+    layout = lab.layout.experiment("exp")
+    gone = lab.bundles.list("exp")[1]
+    metrics = layout.metrics.read_bytes().splitlines(keepends=True)
+    shutil.rmtree(layout.runs / gone)
+    layout.metrics.write_bytes(b"".join(line for line in metrics if gone.encode() not in line))
+    shutil.rmtree(layout.checkpoints)
+    burst(lab, "exp", 3)
+    assert [line.seq for line in lines(lab)] == [1, 3, 4, 5, 6, 7]
+    assert not [*layout.checkpoints.glob("trials-*")]
+    assert len(list(lab.index("exp").trials())) == 6
+    assert differing(lab, "exp") == []
 
 
 def test_projecting_again_touches_no_file(lab):

@@ -91,6 +91,10 @@ class ExperimentLayout:
         """The SPEC as parsed, with the digest of the text it was parsed from."""
         return self.checkpoints / "spec.json"
 
+    def block(self, last: int) -> Path:
+        """What is asked at once of the runs up to ``seq`` ``last``, a whole block of them."""
+        return self.checkpoints / f"trials-{last}.jsonl"
+
     @cached_property
     def promoted(self) -> Path:
         """What promotions wrote into the user's workspace, and what stood there before."""

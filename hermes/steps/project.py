@@ -67,7 +67,8 @@ def project(lab: Lab, experiment: str) -> Projected:
     """
     with lab.projections.lock(experiment):
         seen, past = _look_mended(lab, experiment)
-        for path, data in _derived(lab, past, _in_flight(lab, experiment)).items():
+        derived = _derived(lab, past, _in_flight(lab, experiment), thorough=not past.resumed)
+        for path, data in derived.items():
             lab.projections.write(path, data)
         lab.control.show(experiment, _questions(lab, past))
     return Projected(seen, past.status().as_of)
@@ -113,8 +114,14 @@ def _told_in_flight(lab: Lab, experiment: str) -> Iterable[InFlight]:
         return ()
 
 
-def _derived(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> dict[Path, bytes]:
-    """Return the content of every file that is derived from one experiment's records."""
+def _derived(
+    lab: Lab, past: History, in_flight: Iterable[InFlight], *, thorough: bool
+) -> dict[Path, bytes]:
+    """Return the content of every file that is derived from one experiment's records.
+
+    Of the blocks of the index only those to write, as ``Index.new_blocks`` finds them. They come
+    before the state, which says that those before it need no second look.
+    """
     from hermes import history
     from hermes.render.experiment import projections
     from hermes.store.specs import checkpoint as spec_checkpoint
@@ -124,6 +131,7 @@ def _derived(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> dict[Pat
     views = projections(past.spec.spec, past.state, status, in_flight=in_flight)
     return {
         **{layout.folder / name: text for name, text in views.items()},
+        **dict(lab.index(status.id).new_blocks(past.state.unbroken, thorough=thorough)),
         layout.state: history.checkpoint(lab, status.id, past.state),
         layout.parsed_spec: spec_checkpoint(past.spec),
         layout.checkpoints / "latest-run.txt": f"{status.last_run or ''}\n".encode(),
@@ -161,7 +169,7 @@ def differing(lab: Lab, experiment: str) -> list[Path]:
 
 def _wrong(lab: Lab, past: History, in_flight: Iterable[InFlight]) -> list[Path]:
     questions = _questions(lab, past)
-    derived = {**_derived(lab, past, in_flight), **questions}
+    derived = {**_derived(lab, past, in_flight, thorough=True), **questions}
     lost = [path for path, data in derived.items() if not _holds(path, data)]
     shown = lab.control.shown(past.spec.spec.id)
     return [*lost, *(path for path in shown if path not in questions)]

@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from hermes import codec, files
 from hermes.errors import BrokenFile
 from hermes.layout import ExperimentLayout
 from hermes.model import IndexLine, Manifest, RunMetrics, Trial
+from hermes.store import blocks
 
 SealedRun: TypeAlias = tuple[Manifest, RunMetrics, str]
 
@@ -88,7 +91,7 @@ class Index:
     """The index of one experiment."""
 
     def __init__(self, layout: ExperimentLayout) -> None:
-        self._path = layout.metrics
+        self._layout, self._path = layout, layout.metrics
 
     def append(self, line: IndexLine) -> bytes:
         """Add a sealed run and return what was written: b"" when it stood there already.
@@ -100,34 +103,59 @@ class Index:
 
     def read(self, offset: int = 0) -> IndexPart:
         """Read the lines from ``offset`` on. Raises BrokenFile when the file cannot be read."""
-        raw, end = self._raw(offset)
-        lines: list[IndexLine] = []
-        for text in raw:
-            line = codec.from_line(IndexLine, text)
-            if line is not None and (not lines or line.seq > lines[-1].seq):
-                lines.append(line)
-        return IndexPart(tuple(lines), end, len(raw) - len(lines))
+        raw, end = self._lines(offset)
+        lines = tuple(_in_order(raw))
+        return IndexPart(lines, end, len(raw) - len(lines))
 
     def trials(self) -> Iterator[Trial]:
-        """Yield what strategies are told of every run; for long histories, as quickly as can be.
+        """Yield what strategies are told of every run that ``read`` gives, and raise as it does.
 
-        Damaged lines are left out, and those that repeat or precede the one before, as ``read``
-        does; what a trial does not say of them is not looked at. Raises BrokenFile as ``read``.
+        Quick: of long histories most is read from blocks.
         """
-        last = 0
-        for raw in codec.parse_lines(self._raw(0)[0]):
-            try:
-                if raw is None or raw["seq"] <= last:
-                    continue
-                trial = codec.decode(Trial, {**raw, "number": raw["trial"]})
-            except (ValueError, LookupError, TypeError):
-                continue
-            last = raw["seq"]
-            yield trial
+        data = self._content()
+        last = end = 0
+        for block, trials in blocks.told(self._layout, data):
+            yield from trials
+            last, end = last + blocks.RUNS, block.end
+        for line in _in_order(_lines_of(data[end:]), after=last):
+            yield line.trial_record()
 
-    def _raw(self, offset: int) -> tuple[list[bytes], int]:
-        try:
+    def new_blocks(self, last: int, *, thorough: bool = False) -> Iterator[tuple[Path, bytes]]:
+        """Yield the blocks to write, now that ``last`` is the last ``seq``: path and content.
+
+        Takes those that are there as right, unless ``thorough``. Raises BrokenFile as ``read``.
+        """
+        whole = last - last % blocks.RUNS
+        if not whole or (not thorough and files.exists(self._layout.block(whole))):
+            return
+        after, start = self._blocks_so_far(whole, thorough=thorough)
+        lines, _ = self._lines(start)
+        for seq, content in blocks.cut(lines, after=after, start=start, up_to=whole):
+            yield self._layout.block(seq), content
+
+    def _blocks_so_far(self, whole: int, *, thorough: bool) -> tuple[int, int]:
+        """Return the last ``seq`` of the blocks that are there, and where the last one ends."""
+        if thorough:
+            ends = [block.end for block, _ in blocks.told(self._layout, self._content())]
+            return len(ends) * blocks.RUNS, ends[-1] if ends else 0
+        for last in range(whole, 0, -blocks.RUNS):
+            found = blocks.read(self._layout, last)
+            if found is not None:
+                return last, found[0].end
+        return 0, 0
+
+    def _content(self) -> bytes:
+        with self._readable():
+            return files.read(self._path) or b""
+
+    def _lines(self, offset: int) -> tuple[list[bytes], int]:
+        with self._readable():
             return files.read_lines(self._path, offset)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise BrokenFile(str(self._path), f"cannot be read ({error.strerror})") from None
 
@@ -151,13 +179,22 @@ class Index:
     def missing(self, run_ids: Iterable[str]) -> list[str]:
         """Say what keeps the index from naming just these sealed runs, in order; [] if nothing.
 
-        Quick: looks at the form of each line, not at its checksum (``read`` does).
+        Quick: of lines that are in no block it looks at the form alone, not at the checksum
+        (``read`` does).
         """
         try:
-            data = files.read(self._path) or b""
-        except OSError as error:
-            return [f"it cannot be read: {error.strerror}"]
-        return list(_faults(data, set(run_ids)))
+            data = self._content()
+        except BrokenFile as error:
+            return [f"it {error.reason}"]
+        named: set[str] = set()
+        last = end = 0
+        for block, _ in blocks.fitting(self._layout, data):
+            named.update(block.run_ids)
+            last, end = last + blocks.RUNS, block.end
+        faults = [*_faults(data[end:], last, named)]
+        wanted = set(run_ids)
+        faults += [f"{run_id} is missing" for run_id in sorted(wanted - named)]
+        return faults + [f"{run_id} is not a sealed run" for run_id in sorted(named - wanted)]
 
     def rebuild(
         self, read_all: Callable[[], Iterable[SealedRun | IndexLine | BrokenFile]]
@@ -196,11 +233,25 @@ def _stands_in(tail: list[bytes], line: IndexLine) -> bool:
     return False
 
 
-def _faults(data: bytes, run_ids: set[str]) -> Iterator[str]:
-    if data and not data.endswith(b"\n"):
+def _lines_of(data: bytes) -> list[bytes]:
+    """Return the complete lines."""
+    return data.split(b"\n")[:-1]
+
+
+def _in_order(lines: Iterable[bytes], *, after: int = 0) -> Iterator[IndexLine]:
+    """Read the lines whose ``seq`` is greater than that of the one before, and ``after``."""
+    for text in lines:
+        line = codec.from_line(IndexLine, text)
+        if line is not None and line.seq > after:
+            after = line.seq
+            yield line
+
+
+def _faults(rest: bytes, last: int, named: set[str]) -> Iterator[str]:
+    """Look at what comes after the line of ``seq`` ``last``, and add its runs to ``named``."""
+    if rest and not rest.endswith(b"\n"):
         yield "its last line is torn"
-    named = set()
-    for number, text in enumerate(data.split(b"\n")[:-1], start=1):
+    for number, text in enumerate(_lines_of(rest), start=last + 1):
         match = _LINE.fullmatch(text)
         if match is None:
             yield f"line {number} is damaged"
@@ -208,5 +259,3 @@ def _faults(data: bytes, run_ids: set[str]) -> Iterator[str]:
         if int(match[1]) != number:
             yield f"line {number} has seq {int(match[1])}"
         named.add(match[2].decode("utf-8", "replace"))
-    yield from (f"{run_id} is missing" for run_id in sorted(run_ids - named))
-    yield from (f"{run_id} is not a sealed run" for run_id in sorted(named - run_ids))
