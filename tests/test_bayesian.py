@@ -139,7 +139,7 @@ def test_a_failure_is_told_as_a_trial_that_failed_and_has_no_number():
     told = {"x0": 1.0, "x1": 2.0, "x2": 0.0, "x3": 0.0}
     strategy.tell(sealed(1, told, "random", None))
     strategy.tell(sealed(2, {**told, "x0": 2.0}, "random", 4.0))
-    failed, done = (ranked.item for ranked in strategy._library._main._window.items())
+    failed, done = strategy._library._main._known()
     assert (failed.state, failed.value) == (TrialState.FAIL, None)
     assert (done.state, done.value) == (TrialState.COMPLETE, 4.0)
 
@@ -147,7 +147,7 @@ def test_a_failure_is_told_as_a_trial_that_failed_and_has_no_number():
 def test_maximizing_tells_the_negated_value():
     strategy = BayesianSearch(replace(bowl(), direction=Direction.MAXIMIZE))
     strategy.tell(sealed(1, {f"x{n}": 0.0 for n in range(4)}, "random", 4.0))
-    assert strategy._library._main._window.best()[0].item.value == -4.0
+    assert [trial.value for trial in strategy._library._main._known()] == [-4.0]
 
 
 def test_points_in_flight_move_the_next_proposal():

@@ -369,6 +369,21 @@ def test_values_of_another_kind_or_off_the_grid_are_problems(declaration, wrong)
         assert len(space.contains({"p": value})) == 1, value
 
 
+@FAST
+@given(declarations(), st.integers(0, 2**64))
+def test_a_single_thing_that_is_wrong_keeps_a_point_out_of_the_space(raw, seed):
+    space = parsed(raw)
+    [point] = draws(space, 1, seed)
+    assert space.contains({**point, "a stranger": 1}) != []
+    for name in space.names:
+        value = point.get(name, space[name].sample(random.Random(seed)))
+        assert space.contains({**point, name: [value]}) != []
+        if name in point:
+            assert space.contains({key: point[key] for key in point if key != name}) != []
+        else:
+            assert space.contains({**point, name: value}) != []
+
+
 # Identity
 
 

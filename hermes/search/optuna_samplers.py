@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 from optuna import Study
@@ -33,6 +34,7 @@ from optuna.samplers import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
+from hermes.model import Params
 from hermes.search.importing import without
 from hermes.search.optuna_study import Bench, Codes, Encoding, frozen, quiet
 from hermes.search.window import Window
@@ -54,9 +56,15 @@ class Told:
     """
 
     place: int
-    codes: Codes
+    params: Params
+    encoding: Encoding
     loss: float | None
     own: bool = False
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The point as Optuna has it; of a long history few are ever asked for it."""
+        return self.encoding.encode(self.params)
 
 
 @dataclass(frozen=True)
@@ -133,13 +141,12 @@ class Tpe(_Family):
     def __init__(self, encoding: Encoding, options: Mapping[str, Any]) -> None:
         alone = options.get("multivariate") is False
         super().__init__(encoding, () if alone else encoding.always, options)
-        self._window: Window[FrozenTrial] = Window(latest=_LATEST, best=_BEST)
+        self._window: Window[Told] = Window(latest=_LATEST, best=_BEST)
+        self._trials: dict[int, FrozenTrial] = {}  # of the window, by their places
 
     def tell(self, told: Told) -> None:
-        """Add the point to the window, a failure as a trial that failed."""
-        state = TrialState.FAIL if told.loss is None else TrialState.COMPLETE
-        trial = frozen(told.place, told.codes, self._all, state=state, loss=told.loss)
-        self._window.add(trial, told.loss)
+        """Add the point to the window."""
+        self._window.add(told, told.loss)
 
     def draw(self, ask: Ask) -> Draw:
         """Draw by the model; points in flight count as trials that run."""
@@ -148,9 +155,18 @@ class Tpe(_Family):
             frozen(count + n, codes, self._all, state=TrialState.RUNNING)
             for n, codes in enumerate(ask.running)
         ]
-        trials = [ranked.item for ranked in self._window.items()] + running
-        drawn = self._modelled(ask.seed, trials, count + len(running))
+        drawn = self._modelled(ask.seed, [*self._known(), *running], count + len(running))
         return replace(drawn, names=frozenset(self._all))
+
+    def _known(self) -> Iterable[FrozenTrial]:
+        """Return the window's points as trials, a failure as one that failed."""
+        told = [ranked.item for ranked in self._window.items()]
+        self._trials = {it.place: self._trials.get(it.place) or self._trial(it) for it in told}
+        return self._trials.values()
+
+    def _trial(self, told: Told) -> FrozenTrial:
+        state = TrialState.FAIL if told.loss is None else TrialState.COMPLETE
+        return frozen(told.place, told.codes, self._all, state=state, loss=told.loss)
 
     def _modelled(self, seed: int, trials: Sequence[FrozenTrial], number: int) -> Draw:
         sampler = TPESampler(seed=seed, **self._options)

@@ -28,7 +28,7 @@ class OptunaSearch:
 
     def tell(self, params: Params, loss: float | None, *, own: bool) -> None:
         """Learn of a point of the space; None is the loss of a failure."""
-        told = Told(self.count, self._encoding.encode(params), loss, own=own)
+        told = Told(self.count, params, self._encoding, loss, own=own)
         self.count += 1
         self._main.tell(told)
         if self._rest is not self._main:

@@ -58,6 +58,19 @@ class Space:
 
     def contains(self, params: Params) -> list[str]:
         """Return what keeps ``params`` from being a point of the space; [] when it is one."""
+        return [] if self._has(params) else self._problems(params)
+
+    def _has(self, params: Params) -> bool:
+        chosen: dict[str, ParamValue] = {}
+        for dimension in self.dimensions:
+            if not dimension.when or exists(dimension, chosen):
+                known = dimension.canonical(params.get(dimension.name))
+                if known is None:
+                    return False
+                chosen[dimension.name] = known
+        return len(chosen) == len(params)  # else there are others, or some that must be absent
+
+    def _problems(self, params: Params) -> list[str]:
         problems = [self._unknown(name) for name in params if name not in self._by_name]
         chosen: dict[str, ParamValue] = {}
         for dimension in self.dimensions:
