@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +29,20 @@ def later(*names: str) -> Iterator[None]:
     Only for libraries that call what they import: a stand-in is no class and has no value.
     """
     with _in_place_of({name: _Module(name) for name in names}):
+        yield
+
+
+@contextmanager
+def parts_of(package: str) -> Iterator[None]:
+    """Let the body import modules of the package, and read its data, without the package itself.
+
+    Only for modules that are imported by their whole names. What they use of the package is a
+    stand-in as in ``later``, also afterwards.
+    """
+    stand_in, found = _Module(package), find_spec(package)
+    if found is not None:
+        stand_in.__spec__, stand_in.__path__ = found, found.submodule_search_locations or []
+    with _in_place_of({package: stand_in}):
         yield
 
 

@@ -167,9 +167,9 @@ def make_strategy(session: Session, name: str) -> Strategy:
     """
     from hermes.search.registry import make
 
-    strategy = make(name, search_context(session, name))
+    strategy, tier = make(name, search_context(session, name)), session.tier
     for trial in session.lab.index(session.experiment).trials():
-        if trial.fidelity_tier == session.tier:  # runs of different tiers are never compared
+        if trial.fidelity_tier == tier:  # runs of different tiers are never compared
             strategy.tell(trial)
     if session.sealing is not None:  # not history yet
         strategy.tell(session.sealing.line.trial_record())
