@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from labs import a_lab
 from memory import in_memory
 
 from hermes.lab import Lab
+
+_USUAL = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGQUIT: signal.SIG_DFL,
+}
+for _number, _handler in _USUAL.items():
+    if signal.getsignal(_number) is signal.SIG_IGN:  # as in the background, and all below it
+        signal.signal(_number, _handler)
 
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")

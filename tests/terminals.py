@@ -11,6 +11,8 @@ import sys
 import time
 import warnings
 
+import pytest
+
 
 class Terminal:
     """One command; ``close`` it, whatever became of it."""
@@ -43,11 +45,13 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def end(self):
+    def end(self, seconds=60.0):
         """Return the exit code and the rest of what was said."""
+        until = time.monotonic() + seconds
         try:
-            while True:
+            while time.monotonic() < until:
                 self._read()
+            pytest.fail(f"it does not end: {self.text!r}")
         except AssertionError:
             os.close(self.fd)
             return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), self.text
