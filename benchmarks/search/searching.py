@@ -58,7 +58,7 @@ class Campaign:
 
 
 CAMPAIGNS = {
-    "full": Campaign((30, 100, 300), 30, 10, {30: 5, 100: 5, 300: 1}),
+    "full": Campaign((30, 100, 300), 30, 10, {30: 20, 100: 20, 300: 1}),
     "quick": Campaign((30, 100), 3, 2, {30: 1, 100: 1}),
     "tiny": Campaign((3, 12), 1, 1, {3: 1, 12: 1}, ("branin", "mixed", "failing", "digits")),
 }
